@@ -1,0 +1,214 @@
+"""The one thing that travels through this package: a scan of Kikuchi patterns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Grid", "Scan", "ScanError", "Source"]
+
+
+class ScanError(ValueError):
+    """Bad input, said in one sentence: which file, which value, what to do."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The points of a map, in scanning order: row by row, left to right.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    columns : int
+        Points in a row; in a hexagonal grid, in its longer rows.
+    hexagonal : bool
+        Whether rows alternate between `columns` and `columns - 1` points.
+    short_first : bool
+        Whether a hexagonal grid begins with a short row. Files written by EDAX begin with a long one.
+
+    Raises
+    ------
+    ScanError
+        If a count is not positive, or a hexagonal grid has a single column and a short row.
+    """
+
+    rows: int
+    columns: int
+    hexagonal: bool = False
+    short_first: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise ScanError(f"A grid has at least one row and one column, not {self.rows}x{self.columns}.")
+        if self.hexagonal and self.columns == 1 and (self.rows > 1 or self.short_first):
+            raise ScanError("A hexagonal grid has at least two columns, since its short rows have one fewer.")
+
+    @property
+    def row_lengths(self) -> NDArray[np.int64]:
+        """Number of points in each row, shape (rows,)."""
+        lengths = np.full(self.rows, self.columns, dtype=np.int64)
+        if self.hexagonal:
+            lengths[0 if self.short_first else 1 :: 2] -= 1
+        return lengths
+
+    @property
+    def size(self) -> int:
+        """Number of points in the map."""
+        if not self.hexagonal:
+            return self.rows * self.columns
+        return int(self.row_lengths.sum())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows, self.columns
+
+    def position(self, point: int) -> tuple[int, int]:
+        """(row, column) of a point given by its place in scanning order; columns count from the row's first point."""
+        ends = np.cumsum(self.row_lengths)
+        row = int(np.searchsorted(ends, point, side="right"))
+        return row, int(point - (ends[row] - self.row_lengths[row]))
+
+    def place(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Lay one value per point out as a map.
+
+        Parameters
+        ----------
+        values : array, shape (n,)
+            Values in scanning order; fewer than `size` where the scan stopped early.
+
+        Returns
+        -------
+        array, shape (rows, columns), float64
+            NaN where there is no point (the missing end of a short hexagonal row) or no value.
+        """
+        laid = np.full(self.shape, np.nan)
+        inside = np.arange(self.columns) < self.row_lengths[:, None]
+        filled = np.flatnonzero(inside.ravel())[: len(values)]
+        laid.ravel()[filled] = values
+        return laid
+
+    def __str__(self) -> str:
+        kind = "hexagonal" if self.hexagonal else "square"
+        return f"{self.rows} rows x {self.columns} columns, {kind}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file a scan was opened from, with what a rewrite of it has to keep.
+
+    Attributes
+    ----------
+    path : Path
+        The UP file, or the folder of images.
+    header : bytes
+        All bytes before the first pattern, exactly as in the file; empty for a folder.
+    pixel_type : numpy dtype
+        uint8 or uint16.
+    n, height, width : int
+        Patterns in the map and their size in pixels, as opened.
+    grid : Grid or None
+        As opened.
+    padding : array, shape (k, height, width), or None
+        Patterns stored after the last point of a padded hexagonal file.
+    names : tuple of str
+        File names of the patterns, in order, when the source is a folder.
+    """
+
+    path: Path
+    header: bytes
+    pixel_type: np.dtype[Any]
+    n: int
+    height: int
+    width: int
+    grid: Grid | None
+    padding: NDArray[Any] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Kikuchi patterns of one EBSD scan.
+
+    Attributes
+    ----------
+    patterns : array-like, shape (n, height, width)
+        Patterns in scanning order, top row of pixels first. Usually a memory map or a dask array: nothing is read or
+        computed until asked for.
+    grid : Grid or None
+        The map, if known. `n` may be smaller than `grid.size` where a scan was cut short; the points present are
+        then the first `n`.
+    step : tuple of float
+        Distance in micrometres between points of a row and between rows; 0 if unknown.
+    source : Source or None
+        Where the scan came from.
+
+    Raises
+    ------
+    ScanError
+        If the patterns are not (n, height, width), or more than the grid has points.
+    """
+
+    patterns: Any
+    grid: Grid | None = None
+    step: tuple[float, float] = (0.0, 0.0)
+    source: Source | None = None
+
+    def __post_init__(self) -> None:
+        if self.patterns.ndim != 3:
+            raise ScanError(f"A scan is (n, height, width), not an array of shape {self.patterns.shape}.")
+        if self.grid is not None and self.n > self.grid.size:
+            raise ScanError(f"{self.n} patterns do not fit a grid of {self.grid.size} points ({self.grid}).")
+
+    @property
+    def n(self) -> int:
+        """Number of patterns."""
+        return int(self.patterns.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Height of a pattern, pixels."""
+        return int(self.patterns.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Width of a pattern, pixels."""
+        return int(self.patterns.shape[2])
+
+    @property
+    def pixel_type(self) -> np.dtype[Any]:
+        """Pixel type of the patterns."""
+        return np.dtype(self.patterns.dtype)
+
+    @property
+    def missing(self) -> int:
+        """Points of the grid that have no pattern."""
+        return 0 if self.grid is None else self.grid.size - self.n
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the patterns fill a square grid, so that they can be seen as (rows, columns, height, width)."""
+        return self.grid is not None and not self.grid.hexagonal and self.missing == 0
+
+    def as_map(self) -> Any:
+        """The patterns as (rows, columns, height, width): a view, without copying.
+
+        Raises
+        ------
+        ScanError
+            If the grid is unknown, hexagonal or incomplete.
+        """
+        if self.grid is None or not self.is_map:
+            raise ScanError("Only a complete square grid can be seen as (rows, columns, height, width).")
+        return self.patterns.reshape(*self.grid.shape, self.height, self.width)
+
+    def with_patterns(self, patterns: Any) -> Scan:
+        """The same map with other patterns: one for each of the present ones."""
+        if patterns.shape[0] != self.n:
+            raise ScanError(f"Expected {self.n} patterns for this map, got {patterns.shape[0]}.")
+        return replace(self, patterns=patterns)
