@@ -147,6 +147,8 @@ class Scan:
         Distance in micrometres between points of a row and between rows; 0 if unknown.
     source : Source or None
         Where the scan came from.
+    recipe : str
+        What was done to the patterns since they left the file, as the TOML of a `Recipe`; empty if nothing was.
 
     Raises
     ------
@@ -158,6 +160,7 @@ class Scan:
     grid: Grid | None = None
     step: tuple[float, float] = (0.0, 0.0)
     source: Source | None = None
+    recipe: str = ""
 
     def __post_init__(self) -> None:
         if self.patterns.ndim != 3:
