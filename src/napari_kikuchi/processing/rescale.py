@@ -1,0 +1,77 @@
+"""The ways in and out of a recipe: pixel levels to floats in 0..1, and back by one rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PERCENTILES", "from_levels", "quantise", "stretch", "to_levels"]
+
+# Of the pixels inside the mask. Wide enough to keep the zone axes, narrow enough that a hot pixel does not decide.
+PERCENTILES = (0.1, 99.9)
+
+
+def from_levels(patterns: NDArray[Any]) -> NDArray[np.float32]:
+    """Divide by the pixel type's maximum; floating point patterns are taken as they are.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width)
+        Any integer or floating point type.
+
+    Returns
+    -------
+    array, shape (n, height, width), float32
+        In 0..1 for unsigned integers. The caller's own array is never returned, so it may be written to.
+    """
+    floats = np.array(patterns, dtype=np.float32)
+    if np.issubdtype(patterns.dtype, np.integer):
+        floats /= np.float32(np.iinfo(patterns.dtype).max)
+    return floats
+
+
+def to_levels(patterns: NDArray[np.float32], pixel_type: np.dtype[Any]) -> NDArray[Any]:
+    """Lay 0..1 over the levels of a pixel type: rounded, values outside brought to the nearest end.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width), float32
+    pixel_type : numpy dtype
+        An integer type, or a floating point type, to which nothing but the type changes.
+    """
+    if not np.issubdtype(pixel_type, np.integer):
+        return patterns.astype(pixel_type, copy=False)
+    top = np.iinfo(pixel_type).max
+    scaled = patterns * np.float32(top)
+    return np.clip(np.rint(scaled, out=scaled), 0, top, out=scaled).astype(pixel_type)
+
+
+def quantise(patterns: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
+    """Round to `levels` equally spaced values in 0..1, as storing in a file does."""
+    top = np.float32(levels - 1)
+    return np.clip(np.rint(patterns * top), 0, top).astype(np.float32) / top
+
+
+def stretch(patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """Stretch each pattern to 0..1 between its 0.1 and 99.9 percentiles.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width), float32
+    mask : array of bool, shape (height, width), or None
+        True where the detector sees; other pixels take no part in the percentiles.
+
+    Returns
+    -------
+    array, shape (n, height, width), float32
+        In 0..1: the few pixels beyond the percentiles come to the ends. A flat pattern comes out as 0.5 everywhere.
+    """
+    n = len(patterns)
+    inside = patterns.reshape(n, -1) if mask is None else patterns[:, mask]
+    low, high = np.percentile(inside, PERCENTILES, axis=1).astype(np.float32)
+    span = (high - low)[:, None, None]
+    flat = ~(span > 0)
+    stretched = np.clip((patterns - low[:, None, None]) / np.where(flat, 1, span), 0, 1)
+    return np.where(flat, np.float32(0.5), stretched).astype(np.float32, copy=False)
