@@ -10,19 +10,20 @@ import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .scan import ScanError
 
-__all__ = ["STEPS", "Autoencoder", "CircularMask", "Clahe", "Recipe", "Rescale", "Step"]
+__all__ = ["STEPS", "Autoencoder", "CircularMask", "Clahe", "Placement", "Recipe", "Rescale", "Step"]
 
 Patterns = NDArray[np.float32]
 Mask = NDArray[np.bool_] | None
 Scale = Literal["kept", "lost", "full"]
 Output = Literal["auto", "stretch", "keep"]
+Placement = Literal["none", "before", "after", "both"]
 
 
 def parameter(default: Any, *, label: str, help: str, **extra: Any) -> Any:
@@ -51,6 +52,9 @@ class Step:
 
     kind: ClassVar[str]
     scale: ClassVar[Scale]
+
+    def prepare(self) -> None:
+        """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
 
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Apply to a block of patterns."""
@@ -121,6 +125,18 @@ class Autoencoder(Step):
         help="Open a SavedModel, whose graph can read and write files. Say yes only if you know where it comes from.",
     )
 
+    def prepare(self) -> None:
+        """Load the network, which takes some seconds the first time.
+
+        Raises
+        ------
+        ScanError
+            If there is no such model, or it may not be opened.
+        """
+        from .autoencoder.model import load_model
+
+        load_model(self.model, trust=self.trust_model)
+
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`."""
         from .autoencoder.model import load_model
@@ -146,17 +162,18 @@ class Rescale(Step):
     levels: int = parameter(
         65536,
         label="Levels",
-        min=2,
+        min=0,
         max=65536,
         step=1,
-        help="Number of levels to round to: 256 for 8 bits, 65536 for 16.",
+        help="Number of levels to round to: 256 for 8 bits, 65536 for 16, 0 to leave as floating point.",
     )
 
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Stretch, if asked to, and round."""
         from .processing.rescale import quantise, stretch
 
-        return quantise(stretch(patterns, mask) if self.stretch else patterns, self.levels)
+        stretched = stretch(patterns, mask) if self.stretch else patterns
+        return quantise(stretched, self.levels) if self.levels else stretched
 
 
 STEPS: dict[str, type[Step]] = {step.kind: step for step in (Clahe, Autoencoder, Rescale)}
@@ -212,7 +229,8 @@ class Recipe:
     steps : iterable of Step
     output : "auto", "stretch" or "keep"
         How 0..1 is laid over the levels of the pixel type at the end. "stretch": each pattern to the full range,
-        between its 0.1 and 99.9 percentiles. "keep": as it is. "auto": "stretch" if a step lost the absolute intensities.
+        between its 0.1 and 99.9 percentiles. "keep": as it is. "auto": "stretch" if a step lost the absolute
+        intensities.
     mask : CircularMask or None
         The part of the detector that sees.
 
@@ -243,7 +261,7 @@ class Recipe:
         object.__setattr__(self, "steps", tuple(steps))
         object.__setattr__(self, "output", output)
         object.__setattr__(self, "mask", mask)
-        if output not in ("auto", "stretch", "keep"):
+        if output not in get_args(Output):
             raise ScanError(f'The output of a recipe is "auto", "stretch" or "keep", not {output!r}.')
 
     @property
@@ -283,11 +301,52 @@ class Recipe:
         levels = to_levels(floats, patterns.dtype)
         return levels if mask is None else np.where(mask, levels, patterns)
 
-    def then(self, other: Recipe, levels: int) -> Recipe:
-        """This recipe and, on what it stored with so many levels, the other: the same bytes as one after the other."""
+    def then(self, other: Recipe, pixel_type: np.dtype[Any]) -> Recipe:
+        """This recipe and, on what it stored as `pixel_type`, the other: the same bytes as one after the other.
+
+        Raises
+        ------
+        ScanError
+            If they have different masks, which one recipe cannot say.
+        """
         if not self.steps:
             return other
-        return Recipe((*self.steps, Rescale(stretch=self.stretches, levels=levels), *other.steps), other.output)
+        if self.mask != other.mask:
+            raise ScanError(
+                f"These patterns were made with the mask {self.mask}; use that one again, not {other.mask}."
+            )
+        levels = np.iinfo(pixel_type).max + 1 if np.issubdtype(pixel_type, np.integer) else 0
+        stored = Rescale(stretch=self.stretches, levels=levels)
+        return Recipe((*self.steps, stored, *other.steps), other.output, other.mask)
+
+    @classmethod
+    def denoising(
+        cls,
+        model: str = Autoencoder.model,
+        clahe: Placement = "none",
+        clip_limit: float = Clahe.clip_limit,
+        tiles: tuple[int, int] = Clahe.tiles,
+        mask: CircularMask | None = None,
+        trust_model: bool = False,
+    ) -> Self:
+        """The network, with CLAHE before it, after it, on both sides or not at all.
+
+        Raises
+        ------
+        ScanError
+            If `clahe` is none of "none", "before", "after" and "both", or a parameter is out of its range.
+        """
+        if clahe not in get_args(Placement):
+            raise ScanError(f"clahe is {clahe!r}, where one of {', '.join(get_args(Placement))} was expected.")
+        equalise = Clahe(clip_limit, tiles)
+        before = [equalise] if clahe in ("before", "both") else []
+        after = [equalise] if clahe in ("after", "both") else []
+        return cls([*before, Autoencoder(model, trust_model), *after], mask=mask)
+
+    def prepare(self) -> None:
+        """Load what the steps need; see `Step.prepare`."""
+        for step in self.steps:
+            step.prepare()
 
     def to_toml(self) -> str:
         """The recipe as the text of a TOML file."""

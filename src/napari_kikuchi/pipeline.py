@@ -1,0 +1,211 @@
+"""A recipe over a scan: one pattern, a lazy scan, block by block, or file to file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .recipe import Autoencoder, CircularMask, Clahe, Placement, Recipe
+from .scan import Grid, Scan, ScanError
+
+__all__ = ["apply", "block_length", "blocks", "clahe", "denoise", "process_file"]
+
+Data = TypeVar("Data")
+Progress = Callable[[int, int], None]
+
+# Pixels of one block: 16 MiB as float32. Large enough to keep a network busy, small enough that cancelling is prompt.
+BLOCK_PIXELS = 2**22
+
+
+def apply(data: Data, recipe: Recipe) -> Data:
+    """Run a recipe over a scan or an array.
+
+    Parameters
+    ----------
+    data : Scan or array
+        Patterns as a `Scan`, or as an array of shape (height, width), (n, height, width) or (rows, columns, height,
+        width): of an unsigned integer type, or floating point in 0..1.
+    recipe : Recipe
+
+    Returns
+    -------
+    Scan or array
+        Of the kind, shape and pixel type that came in. A `Scan` and a dask array come back lazy: patterns are computed
+        when they are looked at or saved. A NumPy array is computed at once.
+
+    Raises
+    ------
+    ScanError
+        If the recipe names a model that cannot be opened, or the array has no pattern in it.
+    """
+    recipe.prepare()
+    if isinstance(data, Scan):
+        done = Recipe.from_toml(data.recipe).then(recipe, data.pixel_type) if data.recipe else recipe
+        return replace(data, patterns=_lazy(data.patterns, recipe), recipe=done.to_toml())
+    array: Any = data
+    if array.ndim < 2 or 0 in array.shape:
+        raise ScanError(f"Patterns are arrays of shape (..., height, width); this one's shape is {array.shape}.")
+    flat = array.reshape(-1, *array.shape[-2:])
+    if not isinstance(array, np.ndarray):
+        return _lazy(flat, recipe).reshape(array.shape)
+    result = np.empty(flat.shape, dtype=flat.dtype)
+    for start, block in blocks(Scan(flat), recipe):
+        result[start : start + len(block)] = block
+    return result.reshape(array.shape)  # type: ignore[return-value]
+
+
+def clahe(
+    data: Data,
+    clip_limit: float = Clahe.clip_limit,
+    tiles: tuple[int, int] = Clahe.tiles,
+    *,
+    mask: CircularMask | None = None,
+) -> Data:
+    """Equalise each pattern's histogram tile by tile, with limited contrast (CLAHE).
+
+    Parameters
+    ----------
+    data : Scan or array
+        As for `apply`. 8-bit patterns come out as OpenCV's CLAHE makes them, to the bit.
+    clip_limit : float
+        0.1 to 100: how much contrast a tile may gain.
+    tiles : (int, int)
+        Rows and columns of tiles, 1 to 64 each.
+    mask : CircularMask or None
+        The part of the detector that sees.
+
+    Returns
+    -------
+    Scan or array
+        Of the kind and pixel type that came in.
+
+    Raises
+    ------
+    ScanError
+        If a parameter is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_kikuchi as nk
+    >>> nk.clahe(np.zeros((2, 60, 60), dtype=np.uint8)).shape
+    (2, 60, 60)
+    """
+    return apply(data, Recipe([Clahe(clip_limit, tiles)], mask=mask))
+
+
+def denoise(
+    data: Data,
+    model: str = Autoencoder.model,
+    *,
+    clahe: Placement = "none",
+    clip_limit: float = Clahe.clip_limit,
+    tiles: tuple[int, int] = Clahe.tiles,
+    mask: CircularMask | None = None,
+    trust_model: bool = False,
+) -> Data:
+    """Denoise each pattern with a network.
+
+    Parameters
+    ----------
+    data : Scan or array
+        As for `apply`.
+    model : str
+        A shipped model's name, or the path of a `.keras` or `.h5` file or of a TensorFlow SavedModel folder.
+    clahe : "none", "before", "after" or "both"
+        Where CLAHE is applied, if at all.
+    clip_limit, tiles
+        As for `clahe`.
+    mask : CircularMask or None
+        The part of the detector that sees.
+    trust_model : bool
+        Open a SavedModel, whose graph can read and write files.
+
+    Returns
+    -------
+    Scan or array
+        Of the kind and pixel type that came in, each pattern stretched to the full range.
+
+    Raises
+    ------
+    ScanError
+        If there is no such model, it may not be opened, or a parameter is out of its range.
+    """
+    return apply(data, Recipe.denoising(model, clahe, clip_limit, tiles, mask, trust_model))
+
+
+def block_length(shape: tuple[int, ...]) -> int:
+    """Patterns in one block, for patterns of shape (..., height, width)."""
+    return max(1, BLOCK_PIXELS // (shape[-2] * shape[-1]))
+
+
+def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Run a recipe over a scan block by block, so that a caller can show progress and stop in between.
+
+    Yields
+    ------
+    (int, array of shape (b, height, width))
+        Number of the block's first pattern, and the block, of the scan's pixel type.
+    """
+    length = block_length(scan.patterns.shape)
+    for start in range(0, scan.n, length):
+        yield start, recipe(np.asarray(scan.patterns[start : start + length]))
+
+
+def process_file(
+    source: str | Path,
+    target: str | Path,
+    recipe: Recipe,
+    *,
+    grid: Grid | tuple[int, int] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Run a recipe from a file or folder to a file or folder, a block at a time.
+
+    Parameters
+    ----------
+    source : path
+        A UP1 or UP2 file, or a folder of images.
+    target : path
+        A `.up1` or `.up2` file, or a folder: with the file names and format of a source folder, else with PNG images.
+        The recipe is written beside it.
+    recipe : Recipe
+    grid : Grid or (rows, columns), optional
+        The map, where the source does not say.
+    overwrite : bool
+        Replace an existing target. The source is never written to.
+    progress : callable, optional
+        Called with the number of patterns done and in all.
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    ScanError
+        If the source cannot be read, the target cannot be written, or the recipe cannot be run; the target is then as
+        it was before.
+    """
+    from .formats import check_target, open_scan, save_scan
+
+    scan = open_scan(source, grid=grid)
+    check_target(target, scan, overwrite=overwrite)
+    return save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+
+
+def _lazy(patterns: Any, recipe: Recipe) -> Any:
+    """The processed patterns as a dask array of one chunk a block."""
+    import dask.array as da
+
+    chunks = (block_length(patterns.shape), *patterns.shape[1:])
+    # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
+    source = patterns.rechunk(chunks) if isinstance(patterns, da.Array) else da.from_array(patterns, chunks, name=False)
+    return source.map_blocks(recipe, dtype=patterns.dtype, meta=np.empty((0, 0, 0), dtype=patterns.dtype))
