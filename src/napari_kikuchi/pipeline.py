@@ -208,4 +208,5 @@ def _lazy(patterns: Any, recipe: Recipe) -> Any:
     chunks = (block_length(patterns.shape), *patterns.shape[1:])
     # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
     source = patterns.rechunk(chunks) if isinstance(patterns, da.Array) else da.from_array(patterns, chunks, name=False)
-    return source.map_blocks(recipe, dtype=patterns.dtype, meta=np.empty((0, 0, 0), dtype=patterns.dtype))
+    empty = np.empty((0, 0, 0), dtype=patterns.dtype)
+    return source.map_blocks(recipe, token="recipe", dtype=patterns.dtype, meta=empty)

@@ -82,7 +82,7 @@ def _as_levels(pattern: NDArray[np.float32]) -> NDArray[np.uint8] | None:
 
 
 def _opencv(patterns: NDArray[np.uint8], clip_limit: float, tiles: tuple[int, int]) -> NDArray[np.uint8]:
-    import cv2
+    from ..opencv import cv2
 
     equaliser = cv2.createCLAHE(clipLimit=clip_limit, tileGridSize=(tiles[1], tiles[0]))
     equalised = np.empty_like(patterns, order="C")

@@ -1,0 +1,44 @@
+"""Opening EDAX pattern files in napari."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..formats import open_scan
+from .layers import layer_arguments
+
+__all__ = ["get_reader"]
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+    """The reader, if these are pattern files.
+
+    Parameters
+    ----------
+    path : str or list of str
+        What the user opened; several files become a layer each.
+    """
+    return read if all(Path(one).suffix.lower() in (".up1", ".up2") for one in _listed(path)) else None
+
+
+def read(path: str | list[str]) -> list[LayerData]:
+    """Open pattern files as image layers, mapped and not read.
+
+    Raises
+    ------
+    ScanError
+        If a file cannot be understood; the sentence says which and why.
+    """
+    layers: list[LayerData] = []
+    for one in _listed(path):
+        data, arguments = layer_arguments(open_scan(one), Path(one).stem)
+        layers.append((data, arguments, "image"))
+    return layers
+
+
+def _listed(path: str | list[str]) -> list[str]:
+    return path if isinstance(path, list) else [path]

@@ -1,0 +1,37 @@
+"""Saving image layers as EDAX pattern files from napari's own menu and from `layer.save`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..formats import save_scan
+from .layers import scan_from_data
+
+__all__ = ["write_up"]
+
+
+def write_up(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one image layer, block by block, with the header of the file that it came from.
+
+    Parameters
+    ----------
+    path : str
+        Ends in `.up1` (8-bit pixels) or `.up2` (16-bit pixels). The user has agreed to replace an existing file, unless it
+        is the one that the layer is mapped from.
+    data : array-like
+        (rows, columns, height, width), (n, height, width) or (height, width).
+    meta : dict
+        The layer's attributes; its `metadata` holds what the reader put there.
+
+    Returns
+    -------
+    list of str
+        The path, when the file is whole.
+
+    Raises
+    ------
+    ScanError
+        If the layer does not hold patterns, or the file cannot be written.
+    """
+    scan = scan_from_data(data, meta.get("metadata", {}), f"The layer {meta.get('name', '')!r}")
+    return [str(save_scan(path, scan, overwrite=True))]
