@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grid", "Scan", "ScanError", "Source"]
+__all__ = ["Grid", "Scan", "ScanError", "ScanWarning", "Source", "as_grid"]
 
 
 class ScanError(ValueError):
     """Bad input, said in one sentence: which file, which value, what to do."""
+
+
+class ScanWarning(UserWarning):
+    """What a user has to know of a scan that could be read or written all the same."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ class Grid:
     @property
     def size(self) -> int:
         """Number of points in the map."""
+        points = self.rows * self.columns
         if not self.hexagonal:
-            return self.rows * self.columns
-        return int(self.row_lengths.sum())
+            return points
+        return points - (self.rows + self.short_first) // 2
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,25 +101,48 @@ class Grid:
 
     def __str__(self) -> str:
         kind = "hexagonal" if self.hexagonal else "square"
-        return f"{self.rows} rows x {self.columns} columns, {kind}"
+        start = " and beginning with a short row" if self.short_first else ""
+        return f"{self.rows} rows x {self.columns} columns, {kind}{start}"
+
+
+def as_grid(grid: Grid | tuple[int, int] | None) -> Grid | None:
+    """What a caller says of the map, as a `Grid`: (rows, columns) means a square one.
+
+    Raises
+    ------
+    ScanError
+        If it is neither a `Grid`, nor two positive whole numbers, nor None.
+    """
+    if grid is None or isinstance(grid, Grid):
+        return grid
+    try:
+        rows, columns = (operator.index(count) for count in grid)
+    except (TypeError, ValueError):
+        raise ScanError(f"A grid is given as (rows, columns), two whole numbers, not as {grid!r}.") from None
+    return Grid(rows, columns)
 
 
 @dataclass(frozen=True)
 class Source:
     """The file a scan was opened from, with what a rewrite of it has to keep.
 
+    A header speaks for a scan as long as the scan's map, number and size of patterns, and pixel type are those told
+    here.
+
     Attributes
     ----------
     path : Path
         The UP file, or the folder of images.
     header : bytes
-        All bytes before the first pattern, exactly as in the file; empty for a folder.
+        All bytes before the first pattern, exactly as in the file; empty for a folder opened without `like`.
     pixel_type : numpy dtype
-        uint8 or uint16.
+        uint8 or uint16 for an UP file; for a folder, that of its images.
     n, height, width : int
         Patterns in the map and their size in pixels, as opened.
     grid : Grid or None
-        As opened.
+        The map that the header tells; where it has none, the one the scan was opened with.
+    step : tuple of float
+        Likewise, in micrometres.
     padding : array, shape (k, height, width), or None
         Patterns stored after the last point of a padded hexagonal file.
     names : tuple of str
@@ -127,6 +156,7 @@ class Source:
     height: int
     width: int
     grid: Grid | None
+    step: tuple[float, float] = (0.0, 0.0)
     padding: NDArray[Any] | None = None
     names: tuple[str, ...] = ()
 
