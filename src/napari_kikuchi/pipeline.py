@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .recipe import Autoencoder, CircularMask, Clahe, Placement, Recipe
 from .scan import Grid, Scan, ScanError
 
-__all__ = ["apply", "block_length", "blocks", "clahe", "denoise", "process_file"]
+__all__ = ["apply", "block_length", "blocks", "clahe", "denoise", "process_file", "processed"]
 
 Data = TypeVar("Data")
 Progress = Callable[[int, int], None]
@@ -45,8 +45,7 @@ def apply(data: Data, recipe: Recipe) -> Data:
     """
     recipe.prepare()
     if isinstance(data, Scan):
-        done = Recipe.from_toml(data.recipe).then(recipe, data.pixel_type) if data.recipe else recipe
-        return replace(data, patterns=_lazy(data.patterns, recipe), recipe=done.to_toml())
+        return processed(data, recipe, _lazy(data.patterns, recipe))
     array: Any = data
     if array.ndim < 2 or 0 in array.shape:
         raise ScanError(f"Patterns are arrays of shape (..., height, width); this one's shape is {array.shape}.")
@@ -137,6 +136,18 @@ def denoise(
         If there is no such model, it may not be opened, or a parameter is out of its range.
     """
     return apply(data, Recipe.denoising(model, clahe, clip_limit, tiles, mask, trust_model))
+
+
+def processed(scan: Scan, recipe: Recipe, patterns: Any) -> Scan:
+    """The same map with the patterns that a recipe gave, remembering all that was done to them.
+
+    Raises
+    ------
+    ScanError
+        If the scan was made with another mask; see `Recipe.then`.
+    """
+    done = Recipe.from_toml(scan.recipe).then(recipe, scan.pixel_type) if scan.recipe else recipe
+    return replace(scan, patterns=patterns, recipe=done.to_toml())
 
 
 def block_length(shape: tuple[int, ...]) -> int:

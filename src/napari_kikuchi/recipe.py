@@ -275,7 +275,7 @@ class Recipe:
     @property
     def title(self) -> str:
         """The steps in a few words, for a layer's name: "clahe + autoencoder"."""
-        return " + ".join(step.kind for step in self.steps) or "unchanged"
+        return " + ".join(step.kind for step in self.steps if not isinstance(step, Rescale)) or "unchanged"
 
     def __call__(self, patterns: NDArray[Any]) -> NDArray[Any]:
         """Run over a block of patterns.

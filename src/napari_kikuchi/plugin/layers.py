@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..processing.rescale import PERCENTILES
 from ..scan import Grid, Scan, ScanError
@@ -14,7 +13,15 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
-__all__ = ["add_to_viewer", "contrast_limits", "layer_arguments", "scan_from_data", "scan_from_layer"]
+__all__ = [
+    "add_to_viewer",
+    "contrast_limits",
+    "index_shown",
+    "layer_arguments",
+    "scan_from_data",
+    "scan_from_layer",
+    "title",
+]
 
 # Where a layer's metadata keeps what a scan is besides its patterns.
 KEY = "napari_kikuchi"
@@ -50,7 +57,7 @@ def layer_arguments(scan: Scan, name: str, *, limits: tuple[float, float] | None
     Returns
     -------
     (array-like, dict)
-        (rows, columns, height, width) for a complete square grid, else (n, height, width): a view of the scan's patterns.
+        (rows, columns, height, width) for a complete square grid, else (n, height, width): a view, not a copy.
     """
     dx, dy = scan.step
     # A step of 0 is unknown; napari needs a size all the same, and units for all axes that can be converted.
@@ -108,8 +115,8 @@ def scan_from_layer(layer: Image) -> Scan:
     Parameters
     ----------
     layer : napari.layers.Image
-        Of this plugin, with grid, step, source and recipe; or any other image layer of 2 to 4 axes, whose last two are a
-        pattern's height and width.
+        Of this plugin, with grid, step, source and recipe; or any other image layer of 2 to 4 axes, whose last two are
+        a pattern's height and width.
 
     Returns
     -------
@@ -163,9 +170,8 @@ def title(scan: Scan) -> str:
     return f"{stem} ({Recipe.from_toml(scan.recipe).title})" if scan.recipe else stem
 
 
-def pattern_shown(viewer: napari.Viewer, layer: Image) -> NDArray[Any]:
-    """The pattern of a layer that the viewer's sliders stand on, shape (height, width)."""
+def index_shown(viewer: napari.Viewer, layer: Image) -> tuple[int, ...]:
+    """Index, into a layer's leading axes, of the pattern that the viewer's sliders stand on."""
+    leading = np.array(layer.data.shape[:-2], dtype=int)
     point = np.round(layer.world_to_data(viewer.dims.point)).astype(int)
-    leading = layer.data.shape[:-2]
-    index = tuple(np.clip(point[: len(leading)], 0, np.array(leading, dtype=int) - 1))
-    return np.asarray(layer.data[index])
+    return tuple(int(i) for i in np.clip(point[: len(leading)], 0, leading - 1))

@@ -16,8 +16,8 @@ def write_up(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path : str
-        Ends in `.up1` (8-bit pixels) or `.up2` (16-bit pixels). The user has agreed to replace an existing file, unless it
-        is the one that the layer is mapped from.
+        Ends in `.up1` (8-bit pixels) or `.up2` (16-bit pixels). The user has agreed to replace an existing file; one
+        that the layer is mapped from is refused all the same.
     data : array-like
         (rows, columns, height, width), (n, height, width) or (height, width).
     meta : dict
