@@ -1,7 +1,27 @@
 """Bytes to scans and back: EDAX/TSL UP files and folders of images."""
 
+from ..scan import ScanWarning
 from .ang import read_ang_grid
+from .dispatch import check_target, open_scan, recipe_path, save_scan
+from .images import FORMATS, ImageFormat, export_images, open_images, pack_images
 from .pixels import to_pixel_type
 from .up import UPHeader, open_up, read_header, save_up
 
-__all__ = ["UPHeader", "open_up", "read_ang_grid", "read_header", "save_up", "to_pixel_type"]
+__all__ = [
+    "FORMATS",
+    "ImageFormat",
+    "ScanWarning",
+    "UPHeader",
+    "check_target",
+    "export_images",
+    "open_images",
+    "open_scan",
+    "open_up",
+    "pack_images",
+    "read_ang_grid",
+    "read_header",
+    "recipe_path",
+    "save_scan",
+    "save_up",
+    "to_pixel_type",
+]

@@ -17,15 +17,15 @@ __all__ = ["Progress", "check_free", "refuse_own_input", "whole_file", "whole_fo
 Progress = Callable[[int, int], None]
 
 
-def refuse_own_input(path: Path, scan: Scan) -> None:
-    """Refuse a target that the scan is read from.
+def refuse_own_input(path: Path, scan: Scan, *others: Path) -> None:
+    """Refuse a target that the scan, or what is written with it, is read from.
 
     Raises
     ------
     ScanError
         If the path is the scan's source, or the file that its patterns are mapped from, by whatever name.
     """
-    inputs = [scan.source.path] if scan.source is not None else []
+    inputs = [*others] if scan.source is None else [*others, scan.source.path]
     patterns = scan.patterns
     while patterns is not None:
         if getattr(patterns, "filename", None) is not None:
