@@ -53,9 +53,9 @@ def save_scan(path: str | Path, scan: Scan, *, overwrite: bool = False, progress
     Parameters
     ----------
     path : path
-        A name with the extension `.up1` (8 bit) or `.up2` (16 bit), to which patterns of another pixel type are converted
-        as `to_pixel_type` does; or a folder, which gets the names and format of the images that the scan was opened from,
-        else PNG images.
+        A name with the extension `.up1` (8 bit) or `.up2` (16 bit), to which patterns of another pixel type are
+        converted as `to_pixel_type` does; or a folder, which gets the names and format of the images that the scan was
+        opened from, else PNG images.
     scan : Scan
     overwrite : bool
         Replace what has the name; never what the scan was opened from.

@@ -37,9 +37,9 @@ CHUNK_IMAGES = 64
 def open_images(folder: str | Path, grid: Grid | tuple[int, int] | None = None, like: str | Path | None = None) -> Scan:
     """Open a folder of images as a scan; an image is read when its pattern is looked at.
 
-    Images are taken in the order of the numbers in their names, so that `10.jpg` follows `9.jpg`. They are grey, or have
-    three equal channels, and all have one size and depth: the first, middle and last one are looked at here, the others
-    when they are read.
+    Images are taken in the order of the numbers in their names, so that `10.jpg` follows `9.jpg`. They are grey, or
+    have three equal channels, and all have one size and depth: the first, middle and last one are looked at here, the
+    others when they are read.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def open_images(folder: str | Path, grid: Grid | tuple[int, int] | None = None, 
     known = as_grid(grid)
     if known is not None and n != known.size:
         raise ScanError(f"{folder} has {n} images, but a grid of {known} has {known.size} points.")
-    source = Source(folder, b"", first.dtype, n, *first.shape, known, names=names)
+    height, width = first.shape
+    source = Source(folder, b"", first.dtype, n, height, width, known, names=names)
     return Scan(patterns, known, source=source)
 
 
@@ -256,7 +257,8 @@ def _like(patterns: Any, folder: Path, names: tuple[str, ...], like: Scan) -> Sc
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the images in a folder, and of what else is in it."""
-    images, strays = [], []
+    images: list[str] = []
+    strays: list[str] = []
     try:
         for entry in folder.iterdir():
             is_image = entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".")
@@ -359,8 +361,10 @@ def _write_image(path: Path, image: NDArray[Any]) -> None:
         return
     import cv2
 
-    # JPG loses detail at any quality; of the others the parameter is ignored.
-    _, data = cv2.imencode(path.suffix.lower(), image, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    extension = path.suffix.lower()
+    # JPG loses detail at any quality: least at the highest.
+    options = [cv2.IMWRITE_JPEG_QUALITY, 100] if extension in (".jpg", ".jpeg") else []
+    _, data = cv2.imencode(extension, image, options)
     path.write_bytes(data.tobytes())
 
 
