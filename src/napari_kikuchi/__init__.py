@@ -1,3 +1,75 @@
-"""Open EBSD scans, make their Kikuchi patterns better, and hand them back to the indexing software."""
+"""Open EBSD scans, make their Kikuchi patterns better, and hand them back to the indexing software.
+
+>>> import napari_kikuchi as nk
+>>> scan = nk.open_scan(nk.sample_path("nickel"))
+>>> scan.patterns.shape, scan.grid.shape, scan.step
+((9, 60, 60), (3, 3), (1.5, 1.5))
+>>> equalised = nk.clahe(scan, clip_limit=2.0)
+
+Nothing has been computed yet; looking at a pattern or saving the scan does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .autoencoder.model import load_model, shipped_models
+    from .formats import export_images, open_scan, pack_images, save_scan
+    from .pipeline import apply, clahe, denoise, process_file
+    from .plugin.layers import add_to_viewer, scan_from_layer
+    from .processing.quality import image_quality
+    from .recipe import Autoencoder, CircularMask, Clahe, Recipe, Rescale
+    from .sample import sample_path
+    from .scan import Grid, Scan, ScanError, ScanWarning, Source
+
+# Where each name comes from: imported when it is first used, so that `import napari_kikuchi` costs nothing.
+_ROOMS = {
+    "scan": ("Grid", "Scan", "ScanError", "ScanWarning", "Source"),
+    "formats": ("export_images", "open_scan", "pack_images", "save_scan"),
+    "processing.quality": ("image_quality",),
+    "autoencoder.model": ("load_model", "shipped_models"),
+    "recipe": ("Autoencoder", "CircularMask", "Clahe", "Recipe", "Rescale"),
+    "pipeline": ("apply", "clahe", "denoise", "process_file"),
+    "plugin.layers": ("add_to_viewer", "scan_from_layer"),
+    "sample": ("sample_path",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Autoencoder",
+    "CircularMask",
+    "Clahe",
+    "Grid",
+    "Recipe",
+    "Rescale",
+    "Scan",
+    "ScanError",
+    "ScanWarning",
+    "Source",
+    "add_to_viewer",
+    "apply",
+    "clahe",
+    "denoise",
+    "export_images",
+    "image_quality",
+    "load_model",
+    "open_scan",
+    "pack_images",
+    "process_file",
+    "sample_path",
+    "save_scan",
+    "scan_from_layer",
+    "shipped_models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

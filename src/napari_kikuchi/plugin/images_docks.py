@@ -62,7 +62,7 @@ class ImportDock(Container[Any]):
         """Add the folder as a layer; images are read when they are looked at."""
         folder = Path(str(self.folder.value))
         try:
-            scan = open_images(folder, grid=self._grid(), like=self.like.value or None)
+            scan = open_images(folder, grid=self._grid(), like=Path(str(self.like.value)) if self.like.value else None)
             add_to_viewer(self._viewer, scan, folder.name)
         except ScanError as error:
             self.status.value = str(error)
