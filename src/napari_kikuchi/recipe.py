@@ -309,7 +309,7 @@ class Recipe:
         ScanError
             If they have different masks, which one recipe cannot say.
         """
-        if not self.steps:
+        if not (self.steps or self.stretches):
             return other
         if self.mask != other.mask:
             raise ScanError(
