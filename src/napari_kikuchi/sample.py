@@ -19,7 +19,7 @@ def sample_path(name: str) -> Path:
     Parameters
     ----------
     name : "nickel" or "silicon"
-        A 3x3 map of recrystallised nickel, 60x60 pixels, step 1.5 µm; or one pattern of a silicon wafer, 480x480 pixels.
+        A 3x3 map of recrystallised nickel, 60x60 pixels, step 1.5 µm; or one pattern of a silicon wafer, 480x480.
         Whose they are, and under what licence, is in `ATTRIBUTION`, which has to go with any copy.
 
     Raises
