@@ -47,7 +47,7 @@ def test_a_cut_short_map_opens_as_a_sequence_that_remembers_its_grid(nickel_up1)
 def test_trouble_is_an_error_that_names_the_file(tmp_path):
     path = tmp_path / "broken.up2"
     path.write_bytes(b"\x03\x00")
-    with pytest.raises(ScanError, match="broken.up2"):
+    with pytest.raises(ScanError, match=r"broken\.up2"):
         get_reader(str(path))(str(path))
 
 

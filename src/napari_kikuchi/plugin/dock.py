@@ -52,6 +52,7 @@ class ProcessingDock(Container[Any]):
     def __init__(self, viewer: napari.Viewer, parameters: list[Any], *, preview: bool) -> None:
         self._viewer = viewer
         self._worker: Any = None
+        self._cancelled = False
         self._grid_before: bool | None = None
         self.layer = layer_picker()
         self.preview = CheckBox(value=preview, text="Preview the pattern now shown")
@@ -70,7 +71,7 @@ class ProcessingDock(Container[Any]):
         self.before_after.clear()
         self.native.layout().addWidget(self.before_after)
         self.native.layout().addStretch()
-        self._previewer = Previewer(self._show_preview, self._fail, self.native)
+        self._previewer = Previewer(self._show_preview, self._preview_failed, self.native)
         self._connect(parameters)
 
     def make_recipe(self) -> Recipe:
@@ -94,6 +95,7 @@ class ProcessingDock(Container[Any]):
         """Preview the pattern that the sliders stand on, if that is wanted."""
         layer = self.layer.value
         if not self.preview.value or layer is None:
+            self._previewer.drop()
             self.before_after.clear()
             return
         try:
@@ -109,6 +111,11 @@ class ProcessingDock(Container[Any]):
         if self.preview.value:
             self.before_after.show_patterns(before, after)
 
+    def _preview_failed(self, error: Exception) -> None:
+        # In the dock only: a notification at each move of a slider would bury the window.
+        if self.preview.value:
+            self._say(str(error))
+
     # Run
 
     def run(self) -> None:
@@ -121,6 +128,7 @@ class ProcessingDock(Container[Any]):
         except ScanError as error:
             self._fail(error)
             return
+        self._cancelled = False
         self._set_running(True)
         self.progress.max = scan.n
         self.progress.value = 0
@@ -142,6 +150,7 @@ class ProcessingDock(Container[Any]):
     def cancel(self) -> None:
         """Stop after the block in work."""
         if self._worker is not None:
+            self._cancelled = True
             self._worker.quit()
             self._say("Stopping after this block ...")
 
@@ -155,16 +164,19 @@ class ProcessingDock(Container[Any]):
         self._say(f"{done} of {total} patterns")
 
     def _finish(self, result: Scan, name: str) -> None:
+        if self._cancelled:  # during the last block, when the worker no longer looks
+            self._say("Cancelled; nothing was added.")
+            return
         add_to_viewer(self._viewer, result, name)
         self._say(f"Added the layer {name!r}: {result.n} patterns.")
-        if self.side_by_side.value and not self._viewer.grid.enabled:
-            self._grid_before = self._viewer.grid.enabled
-            self._viewer.grid.enabled = True
+        if self.side_by_side.value and not self._viewer.canvas.grid.enabled:
+            self._grid_before = self._viewer.canvas.grid.enabled
+            self._viewer.canvas.grid.enabled = True
             self._viewer.reset_view()
 
     def _restore_grid(self, wanted: bool) -> None:
         if not wanted and self._grid_before is not None:
-            self._viewer.grid.enabled, self._grid_before = self._grid_before, None
+            self._viewer.canvas.grid.enabled, self._grid_before = self._grid_before, None
 
     def _set_running(self, running: bool) -> None:
         self.run_button.enabled = not running

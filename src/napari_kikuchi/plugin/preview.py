@@ -90,6 +90,11 @@ class Previewer(QObject):
         self._latest = latest
         self._timer.start()
 
+    def drop(self) -> None:
+        """Forget the request that has not been started."""
+        self._latest = None
+        self._timer.stop()
+
     def _start(self) -> None:
         if self._busy or self._latest is None:
             return

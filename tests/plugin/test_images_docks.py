@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+import napari_kikuchi as nk
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, nickel_up2):
+    viewer = make_napari_viewer()
+    viewer.open(nickel_up2, plugin="napari-kikuchi")
+    return viewer
+
+
+def test_export_and_import_bring_the_patterns_back(qtbot, viewer, nickel_up2, tmp_path):
+    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
+    export.folder.value = tmp_path / "patterns"
+    export.export_button.native.click()
+    qtbot.waitUntil(lambda: export.export_button.enabled, timeout=30_000)
+    assert len(list((tmp_path / "patterns").glob("*.png"))) == 9
+    assert "9 images" in export.status.value
+
+    dock = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Import pattern images")[1]
+    dock.folder.value, dock.like.value = tmp_path / "patterns", nickel_up2
+    dock.import_button.native.click()
+    again = nk.scan_from_layer(viewer.layers[-1])
+    assert again.grid.shape == (3, 3)
+    np.testing.assert_array_equal(again.patterns, nk.open_scan(nickel_up2).patterns)
+
+
+def test_rows_and_columns_lay_out_the_map(viewer, nickel_up2, tmp_path):
+    nk.export_images(nk.open_scan(nickel_up2), tmp_path / "patterns")
+    dock = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Import pattern images")[1]
+    dock.folder.value, dock.rows.value, dock.columns.value = tmp_path / "patterns", 3, 3
+    dock.run()
+    assert viewer.layers[-1].data.shape == (3, 3, 60, 60)
+
+
+def test_half_a_grid_is_refused(viewer, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("napari_kikuchi.plugin.images_docks.show_error", shown.append)
+    dock = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Import pattern images")[1]
+    dock.folder.value, dock.rows.value = tmp_path, 3
+    dock.run()
+    assert "give both" in shown[0]
+
+
+def test_an_existing_folder_is_not_overwritten(qtbot, viewer, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("napari_kikuchi.plugin.images_docks.show_error", shown.append)
+    (tmp_path / "mine.txt").write_text("keep me")
+    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
+    export.folder.value = tmp_path
+    export.run()
+    qtbot.waitUntil(lambda: bool(shown) and export.export_button.enabled, timeout=30_000)
+    assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def test_cancelling_an_export_leaves_nothing(qtbot, viewer, tmp_path):
+    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
+    export.folder.value = tmp_path / "patterns"
+    export.run()
+    export.cancel()
+    qtbot.waitUntil(lambda: export.export_button.enabled, timeout=30_000)
+    assert not (tmp_path / "patterns").exists()
+    assert "Cancelled" in export.status.value
