@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .autoencoder.model import DEFAULT_MODEL
 from .scan import ScanError
 
 __all__ = ["STEPS", "Autoencoder", "CircularMask", "Clahe", "Placement", "Recipe", "Rescale", "Step"]
@@ -114,7 +115,7 @@ class Autoencoder(Step):
     scale: ClassVar[Scale] = "lost"
 
     model: str = parameter(
-        "default",
+        DEFAULT_MODEL,
         label="Model",
         help="A shipped model's name, or the path of a .keras or .h5 file or a TensorFlow SavedModel folder.",
     )

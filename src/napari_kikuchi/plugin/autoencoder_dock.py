@@ -8,7 +8,7 @@ import napari
 from magicgui.widgets import ComboBox, Label, PushButton
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from ..autoencoder.model import DEFAULT_MODEL, shipped_models
+from ..autoencoder.model import DEFAULT_MODEL, ModelCard, shipped_models
 from ..recipe import Placement, Recipe
 from .dock import ProcessingDock, row
 from .parameters import clahe_widgets
@@ -26,6 +26,12 @@ WARNING = (
     "{name} is a TensorFlow SavedModel. Its graph can read and write files on this computer. "
     "Open it only if you know where it comes from.\n\nDo you trust this model?"
 )
+
+
+def described(card: ModelCard) -> str:
+    """A model's card in a few lines."""
+    warning = "Experimental: judge by indexing whether it helps.\n" if card.experimental else ""
+    return f"{card.title}\n{warning}Trained on {card.trained_on}"
 
 
 class AutoencoderDock(ProcessingDock):
@@ -86,7 +92,7 @@ class AutoencoderDock(ProcessingDock):
 
     def _show_card(self) -> None:
         card = shipped_models().get(self.model.value)
-        self.card.value = card.summary if card else "Your own model: judge by indexing whether it helps."
+        self.card.value = described(card) if card else "Your own model: judge by indexing whether it helps."
 
     def _show_clahe(self) -> None:
         wanted = PLACEMENTS[self.placement.value] != "none"
