@@ -1,0 +1,137 @@
+"""Sums along all straight lines of an image (the Radon transform), as layers of a network.
+
+A Kikuchi band is a line across the whole pattern. Among the sums along lines it is a dot of a few pixels with dark
+neighbours, which two or three small convolutions can tell from noise; among pixels it takes a network of great depth to
+follow one.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ANGLES", "BackProjection", "LineSums", "line_grid_pooling", "line_matrix"]
+
+ANGLES = 64
+"""Directions of lines in half a turn, 2.8 degrees apart: one pixel at 20 pixels from the centre."""
+
+_LARGEST_GRID = 64
+# Rows of directions repeated at either end, so that convolutions see that the last direction neighbours the first.
+_WRAP = 3
+
+
+def line_grid_pooling(height: int, width: int) -> int:
+    """Pixels (2, 4, 8, ...) averaged before summing along lines, so that the grid has at most 64 pixels a side."""
+    return max(2, 2 ** math.ceil(math.log2(max(height, width) / _LARGEST_GRID)))
+
+
+@lru_cache(maxsize=4)
+def line_matrix(height: int, width: int) -> NDArray[np.float32]:
+    """Weight of each pixel in the sum along each line.
+
+    Line (angle t, distance r from the centre) is where x cos t + y sin t = r; distances are one pixel apart and a pixel
+    counts for the two nearest ones, linearly. Each line's weights have unit sum of squares, so that white noise stays
+    of unit variance whatever the line's length.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the grid, pixels.
+
+    Returns
+    -------
+    array, shape (height * width, ANGLES * max(height, width)), float32
+        Lines further from the centre than half the longer side, which cut off corners only, are left out.
+    """
+    distances = max(height, width)
+    y, x = np.mgrid[:height, :width].reshape(2, -1) - np.array([[(height - 1) / 2], [(width - 1) / 2]])
+    matrix = np.zeros((height * width, ANGLES, distances), dtype=np.float32)
+    pixels = np.arange(height * width)
+    for index, angle in enumerate(np.arange(ANGLES) * np.pi / ANGLES):
+        distance = x * np.cos(angle) + y * np.sin(angle) + (distances - 1) / 2
+        lower = np.floor(distance).astype(int)
+        for place, weight in ((lower, lower + 1 - distance), (lower + 1, distance - lower)):
+            inside = (place >= 0) & (place < distances)
+            matrix[pixels[inside], index, place[inside]] += weight[inside]
+    length = np.sqrt(np.square(matrix, dtype=np.float64).sum(axis=0))
+    return (matrix / np.maximum(length, 1)).reshape(height * width, -1).astype(np.float32)
+
+
+class _LineLayer(keras.layers.Layer):
+    """Holds the line matrix as a constant that is not saved: it follows from the grid."""
+
+    def __init__(self, grid: tuple[int, int], **options: Any) -> None:
+        super().__init__(**options)
+        self.grid = tuple(grid)
+        self.distances = max(grid)
+
+    def build(self, input_shape: Any) -> None:
+        matrix = line_matrix(*self.grid)
+        self.matrix = self.add_weight(
+            name="matrix",
+            shape=matrix.shape,
+            trainable=False,
+            initializer=lambda shape, dtype: keras.ops.cast(matrix, dtype),
+        )
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing to save."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing to load."""
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made from."""
+        return {**super().get_config(), "grid": list(self.grid)}
+
+
+@keras.saving.register_keras_serializable("napari_kikuchi")
+class LineSums(_LineLayer):
+    """(n, height, width, 1) -> (n, ANGLES + 6, distances, 1): sums along lines, directions wrapped around.
+
+    A line seen from the other side has its distance negated, so the repeated rows are mirrored.
+    """
+
+    def call(self, x: Any) -> Any:
+        ops = keras.ops
+        pixels = self.grid[0] * self.grid[1]
+        sums = ops.matmul(ops.reshape(x, (-1, pixels)), self.matrix)
+        sums = ops.reshape(sums, (-1, ANGLES, self.distances))
+        before, after = ops.flip(sums[:, -_WRAP:], axis=2), ops.flip(sums[:, :_WRAP], axis=2)
+        return ops.expand_dims(ops.concatenate([before, sums, after], axis=1), -1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """See the class."""
+        return (input_shape[0], ANGLES + 2 * _WRAP, self.distances, 1)
+
+    @property
+    def macs(self) -> int:
+        """Multiplications for one pattern."""
+        return self.grid[0] * self.grid[1] * ANGLES * self.distances
+
+
+@keras.saving.register_keras_serializable("napari_kikuchi")
+class BackProjection(_LineLayer):
+    """(n, ANGLES + 6, distances, c) -> (n, height, width, c): each pixel averages the lines that pass through it."""
+
+    def call(self, x: Any) -> Any:
+        ops = keras.ops
+        channels = x.shape[-1]
+        lines = ops.transpose(x[:, _WRAP:-_WRAP], (0, 3, 1, 2))
+        lines = ops.reshape(lines, (-1, ANGLES * self.distances))
+        pixels = ops.matmul(lines, ops.transpose(self.matrix)) * ANGLES**-0.5
+        return ops.transpose(ops.reshape(pixels, (-1, channels, *self.grid)), (0, 2, 3, 1))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """See the class."""
+        return (input_shape[0], *self.grid, input_shape[-1])
+
+    @property
+    def macs(self) -> int:
+        """Multiplications for one pattern."""
+        return self.grid[0] * self.grid[1] * ANGLES * self.distances * int(self.input.shape[-1])

@@ -1,0 +1,213 @@
+"""Denoising networks, by name.
+
+`andrews2023` is the published autoencoder. `kikuchi-unet` is ours: a residual U-Net that works on patterns folded to a
+quarter of their size, and that is handed, beside the pattern, a second opinion formed in the space of lines, where a
+band is a dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import keras
+
+from napari_kikuchi.autoencoder.lines import BackProjection, LineSums, line_grid_pooling
+from napari_kikuchi.scan import ScanError
+
+__all__ = ["NETWORKS", "Network", "build_network", "macs_per_pixel"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture.
+
+    Attributes
+    ----------
+    name : str
+    build : callable
+        (height, width) -> keras.Model. The weights do not depend on the size unless `size` is set.
+    channels : int
+        1: the pattern. 2: the pattern and the mask, 1 where the detector sees something.
+    multiple : int
+        Height and width of the input have to be multiples of this.
+    size : (height, width) or None
+        The only size it works at, if there is one.
+    """
+
+    name: str
+    build: Callable[[int, int], Any]
+    channels: int
+    multiple: int
+    size: tuple[int, int] | None = None
+
+
+def build_network(name: str, size: tuple[int, int]) -> Any:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        A key of `NETWORKS`.
+    size : (height, width)
+        Of the input, pixels; multiples of the network's `multiple`.
+
+    Returns
+    -------
+    keras.Model
+        (n, height, width, channels) -> (n, height, width, 1).
+
+    Raises
+    ------
+    ScanError
+        If there is no such network, or it cannot work at this size.
+    """
+    if name not in NETWORKS:
+        raise ScanError(f"There is no network named {name!r}; there are {', '.join(sorted(NETWORKS))}.")
+    network = NETWORKS[name]
+    if any(extent < 1 or extent % network.multiple for extent in size):
+        raise ScanError(
+            f"The network {name} works at multiples of {network.multiple} pixels, not at {size[0]}x{size[1]}."
+        )
+    return network.build(*size)
+
+
+def macs_per_pixel(model: Any) -> float:
+    """Multiplications (each with its addition) that a network spends on one pixel of its input.
+
+    Counts convolutions and the matrix products of the line transform; activations and sums, which come to about one
+    in a hundred of them, are left out.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built for a fixed size.
+    """
+    _, height, width, _ = model.input_shape
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, LineSums | BackProjection):
+            total += layer.macs
+        elif isinstance(layer, keras.layers.Conv2DTranspose):
+            # Every input value meets the whole kernel.
+            total += _product(layer.input.shape[1:3]) * _product(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Conv2D):
+            total += _product(layer.output.shape[1:3]) * _product(layer.kernel.shape)
+    return total / (height * width)
+
+
+def _product(extents: Any) -> int:
+    return reduce(lambda a, b: int(a) * int(b), extents, 1)
+
+
+def _andrews2023(height: int, width: int) -> Any:
+    """The autoencoder of Andrews et al. (2023), doi 10.1016/j.ultramic.2023.113810, as its publication gives it."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((height, width, 1)),
+            layers.Conv2D(64, 1, padding="same", activation="relu"),
+            layers.Conv2D(128, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2D(128, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2DTranspose(128, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2DTranspose(64, 1, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ],
+        name="andrews2023",
+    )
+
+
+# Channels at a quarter, an eighth and a sixteenth of the size: as many as the arithmetic allows for a tenth of the
+# published network's.
+_WIDTHS = (48, 96, 160)
+_LINE_WIDTH = 16
+_LINE_IMAGES = 2
+
+
+def _kikuchi_unet(height: int, width: int) -> Any:
+    layers = keras.layers
+    inputs = keras.Input((height, width, 2))
+    pattern, mask = inputs[..., :1], inputs[..., 1:]
+    x = layers.Concatenate()(
+        [
+            _fold(pattern, 4),
+            layers.AveragePooling2D(4, name="mask_quarter")(mask),
+            _fold(_line_images(pattern, height, width), 2),
+        ]
+    )
+    quarter, eighth, sixteenth = _WIDTHS
+    x = _conv(x, quarter, "stem")
+    skip4 = x = _residual(x, "enter4")
+    x = _conv(x, eighth, "down8", kernel=2, strides=2)
+    skip8 = x = _residual(x, "enter8")
+    x = _conv(x, sixteenth, "down16", kernel=2, strides=2)
+    x = _residual(x, "deep16")
+    x = _rise(x, skip8, eighth, "rise8")
+    x = _residual(x, "leave8")
+    x = _rise(x, skip4, quarter, "rise4")
+    x = _residual(x, "leave4")
+    x = layers.Conv2D(16, 3, padding="same", name="head", dtype="float32")(x)
+    return keras.Model(inputs, _unfold(x, 4), name="kikuchi-unet")
+
+
+def _line_images(pattern: Any, height: int, width: int) -> Any:
+    """Bands found as dots among the sums along all lines, and drawn back as images of half the pattern's size."""
+    layers = keras.layers
+    pooling = line_grid_pooling(height, width)
+    grid = (height // pooling, width // pooling)
+    x = layers.AveragePooling2D(pooling, name="line_pool")(pattern) * float(pooling)
+    x = LineSums(grid, name="line_sums")(x)
+    x = _conv(x, _LINE_WIDTH, "line1")
+    x = _conv(x, _LINE_WIDTH, "line2")
+    x = layers.Conv2D(_LINE_IMAGES, 3, padding="same", name="line3")(x)
+    x = BackProjection(grid, name="line_images")(x)
+    return x if pooling == 2 else layers.UpSampling2D(pooling // 2, name="line_rise")(x)
+
+
+def _conv(x: Any, filters: int, name: str, kernel: int = 3, strides: int = 1) -> Any:
+    conv = keras.layers.Conv2D(
+        filters, kernel, strides=strides, padding="same", kernel_initializer="he_normal", name=name
+    )
+    return keras.layers.ReLU(name=f"{name}_relu")(conv(x))
+
+
+def _residual(x: Any, name: str) -> Any:
+    """Two convolutions whose result is added to what came in; at first, nothing."""
+    y = _conv(x, x.shape[-1], f"{name}_a")
+    y = keras.layers.Conv2D(x.shape[-1], 3, padding="same", kernel_initializer="zeros", name=f"{name}_b")(y)
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
+
+
+def _rise(x: Any, skip: Any, filters: int, name: str) -> Any:
+    x = keras.layers.Conv2D(filters, 1, name=name)(x)
+    return keras.layers.Add(name=f"{name}_sum")([keras.layers.UpSampling2D(2, name=f"{name}_up")(x), skip])
+
+
+def _fold(x: Any, block: int) -> Any:
+    """Blocks of pixels become channels, nothing is lost: (n, h, w, c) -> (n, h / b, w / b, b * b * c)."""
+    _, height, width, channels = x.shape
+    x = keras.layers.Reshape((height // block, block, width // block, block * channels))(x)
+    x = keras.layers.Permute((1, 3, 2, 4))(x)
+    return keras.layers.Reshape((height // block, width // block, block * block * channels))(x)
+
+
+def _unfold(x: Any, block: int) -> Any:
+    """The way back of `_fold` for one channel."""
+    _, height, width, _ = x.shape
+    x = keras.layers.Reshape((height, width, block, block))(x)
+    x = keras.layers.Permute((1, 3, 2, 4))(x)
+    return keras.layers.Reshape((height * block, width * block, 1))(x)
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network("andrews2023", _andrews2023, channels=1, multiple=4, size=(236, 236)),
+        Network("kikuchi-unet", _kikuchi_unet, channels=2, multiple=16),
+    )
+}
+"""The architectures that can be built and trained."""

@@ -1,0 +1,73 @@
+"""What a network sees of a pattern: the same code in training and in use."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kikuchi.processing.background import dynamic_background
+
+__all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise"]
+
+BACKGROUND_WIDTHS = 1 / 8
+"""Standard deviation of the background's Gaussian, in widths of a pattern."""
+
+CLIP = 5.0
+"""Normalised patterns are cut off at this many standard deviations, so that a hot pixel is only a bright one."""
+
+# A background is divided out where it nowhere falls below this share of the pattern's root mean square. A pattern whose
+# background was subtracted before has one around 0, by which nothing can be divided.
+_POSITIVE = 0.02
+
+
+def normalise(
+    patterns: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None = None,
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.float32]:
+    """Remove the background of each pattern inside the mask, and bring it to zero mean and unit contrast.
+
+    The background (Gaussian, an eighth of the width) is divided out. Where it is not clearly positive, as in
+    patterns from which a background was subtracted already, it is subtracted instead.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width), float32
+        In any unit; values may be negative.
+    mask : array of bool, shape (height, width), optional
+        True where the detector sees something.
+    size : (height, width), optional
+        Size of the detector, where `patterns` are windows of a larger one.
+
+    Returns
+    -------
+    array, shape (n, height, width), float32
+        In standard deviations, cut off at +-5; 0 outside the mask, and everywhere in a pattern without contrast.
+    """
+    patterns = np.asarray(patterns, dtype=np.float32)
+    inside = np.ones(patterns.shape[1:], bool) if mask is None else mask
+    if not inside.any() or not len(patterns):
+        return np.zeros_like(patterns)
+    width = patterns.shape[2] if size is None else size[1]
+    # Adding up in float64, so that a pattern's result does not hang on how numpy walks through the block.
+    scale = np.sqrt(np.square(patterns[:, inside], dtype=np.float64).mean(axis=1))
+    scaled = patterns / np.where(scale > 0, scale, 1).astype(np.float32)[:, None, None]
+    background = dynamic_background(scaled, width * BACKGROUND_WIDTHS, mask)
+    divide = background[:, inside].min(axis=1) > _POSITIVE
+    flat = np.where(divide[:, None, None], scaled / np.maximum(background, _POSITIVE), scaled - background).astype(
+        np.float32
+    )
+    return _standardise(flat, inside)
+
+
+def _standardise(patterns: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    result = patterns.astype(np.float64)
+    # Twice: what the first pass cuts off, hot pixels, no longer counts in the contrast of the second.
+    for _ in range(2):
+        values = result[:, inside]
+        mean, deviation = values.mean(axis=1), values.std(axis=1)
+        flat = deviation < 1e-6
+        deviation[flat] = 1
+        result = np.clip((result - mean[:, None, None]) / deviation[:, None, None], -CLIP, CLIP)
+        result[flat] = 0
+    return np.where(inside, result, 0).astype(np.float32)

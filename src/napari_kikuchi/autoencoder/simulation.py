@@ -1,0 +1,365 @@
+"""Pairs to train on: patterns as a detector measures them, and what a perfect one would have measured.
+
+The detector's faults follow what was measured on real patterns: Kikuchi contrast of a few percent on a background that
+falls to a seventh towards the rim, a round screen with bites out of it, dust, few electrons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kikuchi.autoencoder.normalise import BACKGROUND_WIDTHS, normalise
+from napari_kikuchi.autoencoder.projection import Detector, MasterPattern, random_rotation
+from napari_kikuchi.processing.background import dynamic_background
+
+__all__ = [
+    "Detector",
+    "MasterPattern",
+    "PairSettings",
+    "broad_background",
+    "expose",
+    "kikuchi_signal",
+    "random_rotation",
+    "target_pattern",
+    "training_batch",
+    "training_pair",
+]
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """From what the training patterns are drawn.
+
+    Attributes
+    ----------
+    window : int
+        Side of the training images, pixels. Smaller detectors are surrounded by masked-out pixels, as in use, and of
+        larger ones a part is seen.
+    sizes : (low, high)
+        Size of the detector, pixels, log-uniform.
+    electrons : (low, high)
+        Mean electrons per pixel, log-uniform.
+    contrast : (low, high)
+        Kikuchi contrast, root mean square relative to the background, log-uniform.
+    faintest : float
+        Smallest contrast squared times electrons: the signal to noise ratio below which a pattern holds nothing that
+        could be learnt. A draw below is given more electrons.
+    rim : float
+        The background falls to as little as this share at the detector's rim.
+    masked, unlit, overlapping, empty, corrected, eight_bit : float
+        Shares of patterns with a mask, with dark corners that no mask tells of, of two crystals, of none, with their
+        background removed before, and stored with 8 bits.
+    """
+
+    window: int = 128
+    sizes: tuple[int, int] = (72, 220)
+    electrons: tuple[float, float] = (1.5, 500.0)
+    contrast: tuple[float, float] = (0.015, 0.08)
+    faintest: float = 0.005
+    rim: float = 1 / 7
+    masked: float = 0.3
+    unlit: float = 0.1
+    overlapping: float = 0.06
+    empty: float = 0.03
+    corrected: float = 0.15
+    eight_bit: float = 0.4
+
+
+def kikuchi_signal(pattern: Image, blur: float = 0.6) -> Image:
+    """A projected pattern between 0 and 1: cut off at its 0.1 and 99.9 percentiles, and blurred by the optics.
+
+    Parameters
+    ----------
+    pattern : array, shape (height, width), float32
+    blur : float
+        Standard deviation, pixels.
+    """
+    import cv2
+
+    low, high = np.percentile(pattern, (0.1, 99.9))
+    scaled = np.clip((pattern - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(scaled, (0, 0), blur) if blur > 0 else scaled, dtype=np.float32)
+
+
+def broad_background(size: tuple[int, int], centre: tuple[float, float], width: float, pedestal: float) -> Image:
+    """A broad Gaussian on a pedestal, the scattered electrons below the bands.
+
+    Parameters
+    ----------
+    size : (height, width)
+        Pixels.
+    centre : (x, y)
+        In widths and heights from the top left.
+    width : float
+        Standard deviation, in heights.
+    pedestal : float
+        What the background falls to; its maximum is 1.
+    """
+    height, columns = size
+    y = (np.arange(height, dtype=np.float32) + 0.5) / height - centre[1]
+    x = ((np.arange(columns, dtype=np.float32) + 0.5) / columns - centre[0]) * (columns / height)
+    gauss = np.exp(-(x[None, :] ** 2 + y[:, None] ** 2) / (2 * width**2))
+    return (pedestal + (1 - pedestal) * gauss).astype(np.float32)
+
+
+def expose(expected: NDArray[np.floating], electrons: float, read_noise: float, random: np.random.Generator) -> Image:
+    """Count electrons: Poisson noise, and Gaussian noise of the read-out.
+
+    Parameters
+    ----------
+    expected : array, shape (height, width)
+        Mean intensity in any unit.
+    electrons : float
+        Mean per pixel.
+    read_noise : float
+        Standard deviation, electrons.
+
+    Returns
+    -------
+    array, shape (height, width), float32
+        Electrons; may be negative for the read-out noise.
+    """
+    mean = np.asarray(expected, dtype=np.float32) * np.float32(electrons / float(np.mean(expected, dtype=np.float64)))
+    noise = random.standard_normal(mean.shape, dtype=np.float32) * np.float32(read_noise)
+    if electrons > 60:
+        # Indistinguishable from Poisson's distribution at such counts, and several times faster.
+        counts = mean + np.sqrt(np.maximum(mean, 0)) * random.standard_normal(mean.shape, dtype=np.float32)
+    else:
+        counts = random.poisson(np.maximum(mean, 0)).astype(np.float32)
+    return np.asarray(counts + noise, dtype=np.float32)
+
+
+def target_pattern(signal: Image, mask: Mask, width: int) -> Image:
+    """What the network should make of a pattern: its bands, evenly bright, zero mean and unit contrast in the mask.
+
+    Slow changes of intensity are taken out as from the network's input, and the brightest zone axes compressed
+    (hyperbolic tangent at twice the contrast), so that weak bands count beside them.
+
+    Parameters
+    ----------
+    signal : array, shape (height, width), float32
+        Noise-free Kikuchi signal.
+    mask : array of bool, shape (height, width)
+    width : int
+        Of the detector, pixels.
+    """
+    bands = signal - dynamic_background(signal[None], width * BACKGROUND_WIDTHS, mask)[0]
+    values = bands[mask]
+    deviation = float(values.std())
+    if deviation < 1e-6:
+        return np.zeros_like(signal)
+    compressed = np.tanh((bands - values.mean()) / (2 * deviation))
+    values = compressed[mask]
+    return np.where(mask, (compressed - values.mean()) / values.std(), 0).astype(np.float32)
+
+
+def training_pair(
+    masters: Sequence[MasterPattern], settings: PairSettings, random: np.random.Generator
+) -> tuple[Image, Mask, Image]:
+    """One pair.
+
+    Parameters
+    ----------
+    masters : sequence of MasterPattern
+        Phases to draw from.
+    settings : PairSettings
+    random : numpy Generator
+        The same state gives the same pair.
+
+    Returns
+    -------
+    pattern : array, shape (window, window), float32
+        Normalised as in use.
+    mask : array of bool, shape (window, window)
+        What the network is told of the mask.
+    target : array, shape (window, window), float32
+    """
+    side = settings.window
+    size = round(_log_uniform(random, *settings.sizes))
+    window, on_screen = _place(size, side, random)
+    signal = _random_signal(masters, settings, size, window, random)
+    lit, told = _random_screen(size, window, on_screen, settings, random)
+    empty = random.random() < settings.empty
+    if empty:
+        signal = np.full_like(signal, 0.5)
+    measured = _measure(signal, lit, size, window, settings, random)
+    measured = np.where(on_screen, measured, 0).astype(np.float32)
+    pattern = normalise(measured[None], told, (size, size))[0]
+    target = target_pattern(signal, lit & on_screen, size)
+    return pattern, told, target
+
+
+def training_batch(
+    masters: Sequence[MasterPattern], settings: PairSettings, batch: int, seed: Sequence[int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A batch of pairs, as networks take them.
+
+    Parameters
+    ----------
+    masters : sequence of MasterPattern
+    settings : PairSettings
+    batch : int
+        Number of pairs.
+    seed : sequence of int
+        The same seed gives the same batch: a run that goes on after an interruption sees what it would have seen.
+
+    Returns
+    -------
+    inputs : array, shape (batch, window, window, 2), float32
+        Pattern and mask.
+    targets : array, shape (batch, window, window, 2), float32
+        Target, and where it counts.
+    """
+    random = np.random.default_rng(list(seed))
+    inputs = np.empty((batch, settings.window, settings.window, 2), np.float32)
+    targets = np.empty_like(inputs)
+    for one, wanted in zip(inputs, targets, strict=True):
+        pattern, mask, target = training_pair(masters, settings, random)
+        one[..., 0], one[..., 1] = pattern, mask
+        wanted[..., 0], wanted[..., 1] = target, mask
+    return inputs, targets
+
+
+def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(random.uniform(np.log(low), np.log(high))))
+
+
+def _place(size: int, side: int, random: np.random.Generator) -> tuple[tuple[slice, slice], Mask]:
+    """Where the window lies on a detector of `size` pixels a side, and which of its pixels are on the detector."""
+    starts = [int(random.integers(min(0, size - side), max(0, size - side) + 1)) for _ in range(2)]
+    rows, columns = (slice(start, start + side) for start in starts)
+    inside = [(index >= 0) & (index < size) for index in (np.arange(start, start + side) for start in starts)]
+    return (rows, columns), inside[0][:, None] & inside[1][None, :]
+
+
+def _random_signal(
+    masters: Sequence[MasterPattern],
+    settings: PairSettings,
+    size: int,
+    window: tuple[slice, slice],
+    random: np.random.Generator,
+) -> Image:
+    centre = float(random.uniform(0.35, 0.65)), float(random.uniform(0.1, 0.6))
+    detector = Detector(size, size, centre, float(random.uniform(0.4, 0.85)))
+    master = masters[int(random.integers(len(masters)))]
+    blur = float(random.uniform(0.3, 0.9))
+    signal = kikuchi_signal(master.project(random_rotation(random), detector, window), blur)
+    if random.random() < settings.overlapping:
+        share = np.float32(random.uniform(0.05, 0.5))
+        other = kikuchi_signal(master.project(random_rotation(random), detector, window), blur)
+        signal = (1 - share) * signal + share * other
+    return signal
+
+
+def _random_screen(
+    size: int,
+    window: tuple[slice, slice],
+    on_screen: Mask,
+    settings: PairSettings,
+    random: np.random.Generator,
+) -> tuple[Mask, Mask]:
+    """Which pixels receive electrons, and which ones the network is told of."""
+    kind = random.random()
+    if kind >= settings.masked + settings.unlit:
+        return on_screen, on_screen
+    y, x = (np.arange(part.start, part.stop) + 0.5 - size / 2 for part in window)
+    centre = random.uniform(-0.04, 0.04, 2) * size
+    radius = random.uniform(0.44, 0.6) * size
+    lit = (y[:, None] - centre[0]) ** 2 + (x[None, :] - centre[1]) ** 2 < radius**2
+    for _ in range(int(random.integers(0, 4))):
+        angle, depth = random.uniform(0, 2 * np.pi), random.uniform(0.03, 0.12) * size
+        bite = centre + radius * np.array([np.sin(angle), np.cos(angle)])
+        lit &= (y[:, None] - bite[0]) ** 2 + (x[None, :] - bite[1]) ** 2 > depth**2
+    lit &= on_screen
+    if lit.sum() < on_screen.sum() // 4:
+        return on_screen, on_screen
+    return lit, (lit if kind < settings.masked else on_screen)
+
+
+def _measure(
+    signal: Image,
+    lit: Mask,
+    size: int,
+    window: tuple[slice, slice],
+    settings: PairSettings,
+    random: np.random.Generator,
+) -> Image:
+    """The pattern as it comes out of the camera, in the camera's or any other unit."""
+    electrons = _log_uniform(random, *settings.electrons)
+    contrast = _log_uniform(random, *settings.contrast)
+    if electrons * contrast**2 < settings.faintest:
+        electrons = settings.faintest / contrast**2 * _log_uniform(random, 1, 8)
+    values = signal[lit]
+    relative = 1 + (signal - values.mean()) * np.float32(contrast / max(float(values.std()), 1e-6))
+    background = _random_background(size, window, settings, random)
+    expected = np.maximum(relative, 0) * background
+    _add_dust(expected, random)
+    expected[~lit] *= np.float32(random.uniform(0, 0.1))
+    read_noise = _log_uniform(random, 0.3, 1.0) * float(np.interp(np.log(electrons), np.log([2, 60]), [2.2, 4.5]))
+    # `expose` scales the mean of all pixels; the electrons are those of the lit ones.
+    level = electrons * float(expected.mean()) / max(float(expected[lit].mean()), 1e-9)
+    return _read_out(expose(expected, level, read_noise, random), background, read_noise, settings, random)
+
+
+def _random_background(
+    size: int, window: tuple[slice, slice], settings: PairSettings, random: np.random.Generator
+) -> Image:
+    centre = float(random.uniform(0.3, 0.7)), float(random.uniform(0.2, 0.7))
+    width = float(random.uniform(0.3, 0.9))
+    pedestal = float(random.uniform(settings.rim / 2, 0.7))
+    rows, columns = window
+    # The same background in the window's own coordinates, which may reach beyond the detector's edge.
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    shifted = (
+        (centre[0] * size - columns.start) / shape[1],
+        (centre[1] * size - rows.start) / shape[0],
+    )
+    return broad_background(shape, shifted, width * size / shape[0], pedestal)
+
+
+def _add_dust(expected: Image, random: np.random.Generator) -> None:
+    if random.random() > 0.3:
+        return
+    height, width = expected.shape
+    for _ in range(int(random.integers(1, 6))):
+        row, column = int(random.integers(height)), int(random.integers(width))
+        radius = float(random.uniform(0.7, 3.0))
+        reach = int(3 * radius) + 1
+        rows, columns = slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
+        y, x = np.ogrid[rows.start : min(rows.stop, height), columns.start : min(columns.stop, width)]
+        spot = np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2))
+        expected[rows, columns] *= (1 - random.uniform(0.1, 0.8) * spot).astype(np.float32)
+
+
+def _read_out(
+    counts: Image, background: Image, read_noise: float, settings: PairSettings, random: np.random.Generator
+) -> Image:
+    import cv2
+
+    if random.random() < 0.15:
+        counts = cv2.GaussianBlur(counts, (0, 0), float(random.uniform(0.3, 0.7)))
+    if random.random() < 0.15:
+        counts = counts + random.normal(0, 0.3 * read_noise, (counts.shape[0], 1)).astype(np.float32)
+    if random.random() < 0.3:
+        hot = random.random(counts.shape, dtype=np.float32) < random.uniform(0, 0.002)
+        counts = np.where(hot, counts.max() * np.float32(random.uniform(1, 3)), counts)
+    if random.random() < settings.corrected:
+        if random.random() < 0.5:
+            counts = counts / background
+        else:
+            counts = counts - background * np.float32(counts.mean() / background.mean())
+    elif random.random() < 0.8:
+        # Cameras store no negative counts: an offset is added first, which not always suffices.
+        counts = np.maximum(counts + read_noise * np.float32(random.uniform(0, 5)), 0)
+    if random.random() < settings.eight_bit:
+        low, high = float(counts.min()), float(np.percentile(counts, random.uniform(99.5, 100)))
+        low = min(low, 0.0) if random.random() < 0.7 else low
+        counts = np.clip(np.rint((counts - low) * np.float32(255 / max(high - low, 1e-6))), 0, 255)
+    return np.asarray(counts, dtype=np.float32)
