@@ -9,7 +9,7 @@ from ..scan import Grid, ScanError
 
 __all__ = ["find_ang", "read_ang_grid"]
 
-FIELD = re.compile(r"#\s*(\w+)[:\s]\s*(\S+)")
+FIELD = re.compile(r"#\s*(\w+)\s*[:\s]\s*(\S+)")
 
 
 def find_ang(path: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import uuid
 import warnings
 from collections.abc import Iterable
@@ -347,10 +348,15 @@ def _read_tiff(path: Path) -> NDArray[Any]:
     import tifffile
 
     try:
-        image = np.asarray(tifffile.imread(path))
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise ScanError(f"{path} cannot be read as a TIFF image: {error}.") from error
-    return image.astype(image.dtype.newbyteorder("="), copy=False)
+        with tifffile.TiffFile(path) as file:
+            if len(file.pages) != 1:
+                raise ScanError(f"{path} has {len(file.pages)} pages, and a pattern is a single image.")
+            # tifffile by itself knows few compressions, LZW not among them; OpenCV knows it, but shows no second page.
+            known = file.pages[0].compression in (1, 8, 32946)
+            image = file.pages[0].asarray() if known else _decode(path)
+    except (OSError, struct.error, tifffile.TiffFileError) as error:
+        raise ScanError(f"{path} cannot be read as an image: {error}.") from error
+    return np.asarray(image, dtype=image.dtype.newbyteorder("="))
 
 
 def _write_image(path: Path, image: NDArray[Any]) -> None:
