@@ -1,0 +1,431 @@
+"""The command line: parses, calls the API, and says in one sentence what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from . import __version__
+from .cli_options import TILES, ClipLimit, GridOption, Mask, Overwrite, Source, Target, Tiles, about, given, usage
+from .formats.images import ImageFormat
+from .recipe import Autoencoder, Clahe, Placement, Recipe
+from .scan import Grid, Scan, ScanError, ScanWarning
+
+if TYPE_CHECKING:
+    from .autoencoder.model import ModelCard
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """The `napari-kikuchi` command."""
+    # TensorFlow's C++ side writes pages about CPU instructions and missing GPUs; it reads this once it has started.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    app()
+
+
+class _Commands(TyperGroup):
+    """Ends bad input with one sentence and exit code 1, and Ctrl-C with 130, for all commands alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _notes():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                typer.echo("\nStopped: the output was not written, and nothing half-written was left.", err=True)
+                raise typer.Exit(INTERRUPTED) from None
+            except BrokenPipeError:
+                raise
+            except ScanError as error:
+                sentence = str(error)
+            except MemoryError:
+                sentence = "The memory of this machine is not enough for that."
+            except OSError as error:
+                sentence = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+        typer.echo(f"Error: {sentence}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Say what a user has to know as a line of its own, without Python's file and line number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ScanWarning)
+        as_python_does = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, ScanWarning):
+                typer.echo(f"Note: {message}", err=True)
+            else:
+                as_python_does(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="napari-kikuchi COMMAND --help says more about a command, with examples.",
+)
+
+
+def _examples(*lines: str) -> str:
+    # A blank line between them, since help text joins neighbouring lines.
+    return "\n\n".join(["Examples:", *lines])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-kikuchi {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Open EBSD pattern files, denoise their Kikuchi patterns, and write them back for indexing."""
+
+
+@app.command(epilog=_examples("napari-kikuchi info scan.up2", "napari-kikuchi info scan.up1 --grid 200x300 --json"))
+def info(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", show_default=False, help="A .up1 or .up2 file, or a folder of images.")
+    ],
+    grid: GridOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
+) -> None:
+    """Tell what is in a file: pattern size, pixel type, map, step, and what is missing."""
+    from .formats import open_scan
+
+    facts = _facts(open_scan(file, grid=grid))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for label, value in _described(facts).items():
+        typer.echo(f"{label + ':':<14}{value}")
+
+
+def _facts(scan: Scan) -> dict[str, Any]:
+    from .formats import read_header
+
+    source = scan.source
+    if source is None:
+        raise ScanError("This scan was not opened from a file.")
+    is_folder = source.path.is_dir()
+    return {
+        "path": str(source.path),
+        "format": "images" if is_folder else source.path.suffix[1:].upper(),
+        "version": None if is_folder else read_header(source.path).version,
+        "pixel_type": scan.pixel_type.name,
+        "patterns": scan.n,
+        "height": scan.height,
+        "width": scan.width,
+        "grid": asdict(scan.grid) if scan.grid else None,
+        "step": list(scan.step),
+        "missing": scan.missing,
+        "header_bytes": None if is_folder else len(source.header),
+    }
+
+
+def _described(facts: Mapping[str, Any]) -> dict[str, str]:
+    grid, (dx, dy) = facts["grid"], facts["step"]
+    lines = {
+        "File": facts["path"],
+        "Format": facts["format"] if facts["version"] is None else f"{facts['format']}, version {facts['version']}",
+        "Patterns": f"{facts['patterns']} of {facts['height']} x {facts['width']} pixels (height x width)",
+        "Pixel type": facts["pixel_type"],
+        "Grid": str(Grid(**grid)) if grid else "unknown; give it with --grid RxC",
+        "Step": f"{dx:g} um between columns, {dy:g} um between rows" if dx or dy else "unknown",
+    }
+    if grid:
+        lines["Missing"] = f"{facts['missing']} patterns at the end" if facts["missing"] else "nothing"
+    if facts["header_bytes"] is not None:
+        lines["Header"] = f"{facts['header_bytes']} bytes"
+    return lines
+
+
+@app.command(
+    epilog=_examples(
+        "napari-kikuchi clahe scan.up2 scan-clahe.up2",
+        "napari-kikuchi clahe scan.up1 equalised --clip-limit 2 --tiles 4x4",
+    )
+)
+def clahe(
+    source: Source,
+    target: Target,
+    clip_limit: ClipLimit = Clahe.clip_limit,
+    tiles: Tiles = TILES,
+    mask: Mask = None,
+    grid: GridOption = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Even out brightness and bring up weak bands (contrast-limited adaptive histogram equalisation)."""
+    step = usage(lambda: Clahe(clip_limit, (tiles.rows, tiles.columns)))
+    _process(source, target, Recipe([step], mask=mask), grid, overwrite)
+
+
+@app.command(
+    epilog=_examples(
+        "napari-kikuchi denoise scan.up2 scan-denoised.up2",
+        "napari-kikuchi denoise patterns denoised --model network.keras --clahe after --clip-limit 2",
+        "napari-kikuchi denoise scan.up2 again.up2 --recipe scan-denoised.up2.recipe.toml",
+    )
+)
+def denoise(
+    ctx: typer.Context,
+    source: Source,
+    target: Target,
+    model: Annotated[str, typer.Option("--model", help=about(Autoencoder, "model")["help"])] = Autoencoder.model,
+    clahe: Annotated[
+        Placement, typer.Option("--clahe", help="Where CLAHE is applied, if at all, seen from the network.")
+    ] = "none",
+    clip_limit: ClipLimit = Clahe.clip_limit,
+    tiles: Tiles = TILES,
+    mask: Mask = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--recipe",
+            metavar="FILE",
+            help="Do again what this recipe says, as written beside every output, instead of the options above.",
+        ),
+    ] = None,
+    trust_model: Annotated[bool, typer.Option("--trust-model", help=about(Autoencoder, "trust_model")["help"])] = False,
+    grid: GridOption = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
+    of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
+    if recipe is not None:
+        others = [*given(ctx, model="--model", clahe="--clahe", mask="--mask"), *of_clahe]
+        if others:
+            raise typer.BadParameter(f"--recipe says all steps; {others[0]} cannot be given with it.")
+        steps = _read_recipe(recipe, trust_model)
+    else:
+        if clahe == "none" and of_clahe:
+            raise typer.BadParameter(f"{of_clahe[0]} belongs to CLAHE: add --clahe before, after or both.")
+        size = tiles.rows, tiles.columns
+        steps = usage(lambda: Recipe.denoising(model, clahe, clip_limit, size, mask, trust_model))
+    _process(source, target, steps, grid, overwrite)
+
+
+def _read_recipe(path: Path, trust_model: bool) -> Recipe:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ScanError(f"{path} is not a TOML file, but something that is no text.") from None
+    recipe = Recipe.from_toml(text, str(path))
+    steps = [replace(step, trust_model=trust_model) if isinstance(step, Autoencoder) else step for step in recipe.steps]
+    return Recipe(steps, recipe.output, recipe.mask)
+
+
+def _process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool) -> None:
+    from .formats import check_target, open_scan, save_scan
+    from .pipeline import apply
+
+    scan = open_scan(source, grid=grid)
+    check_target(target, scan, overwrite=overwrite)
+    _load_models(recipe)
+    with _progress(recipe.title, scan.n) as progress:
+        save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+    _report(scan.n, target)
+    _pairing(source, target)
+
+
+def _load_models(recipe: Recipe) -> None:
+    """Load the networks, saying so: a progress bar would stand still meanwhile."""
+    models = dict.fromkeys(step.model for step in recipe.steps if isinstance(step, Autoencoder))
+    if not models:
+        return
+    typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
+    with _quiet():
+        from .autoencoder.model import device_summary
+
+        recipe.prepare()
+        device = device_summary()
+    typer.echo(f"Loaded; {device}.", err=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the screen what TensorFlow's C++ side writes while it starts: until then it heeds no setting."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
+def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _report(n: int, target: Path) -> None:
+    from .formats import recipe_path
+
+    recipe = recipe_path(target)
+    typer.echo(
+        f"Wrote {n} patterns to {target}" + (f", and what was done to them to {recipe}." if recipe.exists() else ".")
+    )
+
+
+def _pairing(source: Path, target: Path) -> None:
+    pair = source.suffix.lower(), target.suffix.lower()
+    if source.stem == target.stem or not all(suffix in (".up1", ".up2") for suffix in pair):
+        return
+    typer.echo(
+        f"Indexing software pairs a pattern file with the .osc or .ang of the same name: for {target.name}, copy "
+        f"{source.stem}.osc or {source.stem}.ang to {target.stem}.osc or {target.stem}.ang.",
+        err=True,
+    )
+
+
+@app.command(
+    epilog=_examples("napari-kikuchi export scan.up2 patterns", "napari-kikuchi export scan.up1 jpgs --format jpg")
+)
+def export(
+    source: Source,
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", show_default=False, help="A folder that does not exist yet, or is empty."),
+    ],
+    format: Annotated[
+        ImageFormat | None,
+        typer.Option(
+            "--format",
+            show_default="that of a source folder, else png",
+            help="PNG and TIFF keep every level of 8 and 16 bits; BMP holds 8 bits; JPG does too, and loses detail.",
+        ),
+    ] = None,
+    grid: GridOption = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write every pattern as an image of its own."""
+    from .formats import export_images, open_scan
+
+    scan = open_scan(source, grid=grid)
+    with _progress("export", scan.n) as progress:
+        export_images(scan, folder, format, overwrite=overwrite, progress=progress)
+    _report(scan.n, folder)
+
+
+@app.command(
+    epilog=_examples(
+        "napari-kikuchi pack patterns scan.up1 --grid 200x300",
+        "napari-kikuchi pack denoised scan-denoised.up2 --like scan.up2",
+    )
+)
+def pack(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            show_default=False,
+            help="Images (png, tif, jpg, bmp), taken in the order of their numbers.",
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", show_default=False, help="A .up1 (8 bit) or .up2 (16 bit) file.")
+    ],
+    grid: GridOption = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            metavar="FILE",
+            help="The UP file the images were exported from: map, step and header are its own.",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Put the images of a folder into one pattern file; without --grid or --like, into one that has no map."""
+    from .formats import pack_images, read_header
+
+    if grid is not None and like is not None:
+        raise typer.BadParameter("Give --grid or --like: the file tells the grid.")
+    with _progress("pack") as progress:
+        pack_images(folder, target, grid=grid, like=like, overwrite=overwrite, progress=progress)
+    typer.echo(f"Wrote {target}, version {read_header(target).version}.")
+    if like is not None:
+        _pairing(like, target)
+
+
+@app.command(epilog=_examples("napari-kikuchi models", "napari-kikuchi models --json"))
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the model cards as JSON.")] = False,
+) -> None:
+    """List the models that come with the package: what each was trained on, and what it is good for."""
+    from .autoencoder.model import shipped_models
+
+    cards = shipped_models()
+    if as_json:
+        typer.echo(json.dumps([asdict(card) for card in cards.values()], indent=2))
+        return
+    for card in cards.values():
+        typer.echo(f"{card.name}: {card.title}")
+        for label, text in _card_lines(card).items():
+            typer.echo(f"  {label + ':':<12}{text}")
+
+
+def _card_lines(card: ModelCard) -> dict[str, str]:
+    lines = {
+        "Status": "experimental: judge by indexing whether it helps" if card.experimental else "",
+        "Trained on": card.trained_on,
+        "Held out": card.held_out,
+        "Noise": card.noise,
+        "Measured": "; ".join(f"{what}: {result}" for what, result in card.figures.items()),
+        "Limits": card.limits,
+        "Licence": card.licence,
+    }
+    return {label: text for label, text in lines.items() if text}
+
+
+@app.command(epilog=_examples("napari-kikuchi demo", "napari-kikuchi demo --output demo-output"))
+def demo(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FOLDER",
+            help="Work file to file into this folder, without a window, even if there is one.",
+        ),
+    ] = None,
+) -> None:
+    """Denoise real patterns that come with the package: in napari, or file to file where there is no display."""
+    from .demo import run
+
+    _load_models(Recipe.denoising())
+    run(output)

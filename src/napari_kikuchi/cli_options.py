@@ -1,0 +1,124 @@
+"""The options that several commands share, made from what the steps tell of their own parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from .recipe import CircularMask, Clahe, Step
+from .scan import Grid, ScanError
+
+__all__ = [
+    "TILES",
+    "ClipLimit",
+    "GridOption",
+    "Mask",
+    "Overwrite",
+    "Size",
+    "Source",
+    "Target",
+    "Tiles",
+    "about",
+    "given",
+    "usage",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Two counts, written as `8x8`."""
+
+    rows: int
+    columns: int
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.columns}"
+
+
+def _size(text: str) -> Size:
+    rows, _, columns = str(text).lower().partition("x")
+    if not (rows.isdecimal() and columns.isdecimal() and int(rows) > 0 and int(columns) > 0):
+        raise typer.BadParameter(f"{text!r} is not of the form ROWSxCOLUMNS, such as 8x8.")
+    return Size(int(rows), int(columns))
+
+
+def _grid(text: str) -> Grid:
+    size = _size(text)
+    return Grid(size.rows, size.columns)
+
+
+def _mask(text: str) -> CircularMask:
+    try:
+        x, y, radius = (float(number) for number in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not of the form X,Y,R, such as 0.5,0.5,0.48.") from None
+    return usage(lambda: CircularMask(x, y, radius))
+
+
+def usage(make: Callable[[], T]) -> T:
+    """What `make` makes; a value that it refuses is bad usage, since it came from an option."""
+    try:
+        return make()
+    except ScanError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def about(step: type[Step], name: str) -> Mapping[str, Any]:
+    """Meaning and range of a step's parameter, as the step itself tells them."""
+    return next(spec.metadata for spec in fields(step) if spec.name == name)
+
+
+def given(ctx: typer.Context, **options: str) -> list[str]:
+    """Which of some options were given: of the names on the command line, by parameter, those that were typed."""
+    sources = {name: ctx.get_parameter_source(parameter) for parameter, name in options.items()}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
+def _range(about: Mapping[str, Any]) -> str:
+    return f"{about['help']} {about['min']} to {about['max']}."
+
+
+_CLIP_LIMIT, _TILES = about(Clahe, "clip_limit"), about(Clahe, "tiles")
+
+Source = Annotated[
+    Path, typer.Argument(metavar="IN", show_default=False, help="A .up1 or .up2 file, or a folder of images.")
+]
+Target = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT",
+        show_default=False,
+        help="A .up1 or .up2 file, or a folder: it gets the file names and format of a source folder, else PNG images.",
+    ),
+]
+GridOption = Annotated[
+    Grid | None,
+    typer.Option(
+        "--grid", metavar="RxC", parser=_grid, help="Rows and columns of the map, where the source does not tell them."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what is there. The input is never written to, with or without.")
+]
+ClipLimit = Annotated[
+    float,
+    typer.Option("--clip-limit", min=_CLIP_LIMIT["min"], max=_CLIP_LIMIT["max"], help=_CLIP_LIMIT["help"]),
+]
+Tiles = Annotated[Size, typer.Option("--tiles", metavar="RxC", parser=_size, help=_range(_TILES))]
+TILES = Size(*Clahe.tiles)
+Mask = Annotated[
+    CircularMask | None,
+    typer.Option(
+        "--mask",
+        metavar="X,Y,R",
+        parser=_mask,
+        help="The detector's circle: centre in widths from the left and heights from the top, radius in widths; "
+        "0.5,0.5,0.5 touches the left and right edges. Pixels outside take no part and stay as they are.",
+    ),
+]
