@@ -2,9 +2,10 @@
 
 from ..scan import ScanWarning
 from .ang import read_ang_grid
-from .dispatch import check_target, open_scan, recipe_path, save_scan
+from .dispatch import check_target, open_scan, save_scan
 from .images import FORMATS, ImageFormat, export_images, open_images, pack_images
 from .pixels import to_pixel_type
+from .targets import recipe_path
 from .up import UPHeader, open_up, read_header, save_up
 
 __all__ = [

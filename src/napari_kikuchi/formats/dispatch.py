@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..scan import Grid, Scan, ScanError
 from .images import check_export_folder, export_images, open_images
-from .targets import Progress, check_free, refuse_own_input, whole_file
+from .targets import Progress, check_free, refuse_own_input
 from .up import PIXEL_TYPES, open_up, save_up
 
-__all__ = ["check_target", "open_scan", "recipe_path", "save_scan"]
+__all__ = ["check_target", "open_scan", "save_scan"]
 
 
 def open_scan(path: str | Path, grid: Grid | tuple[int, int] | None = None, like: str | Path | None = None) -> Scan:
@@ -82,14 +82,6 @@ def save_scan(path: str | Path, scan: Scan, *, overwrite: bool = False, progress
         export_images(scan, path, overwrite=overwrite, progress=progress)
     else:
         save_up(path, scan, overwrite=overwrite, convert=True, progress=progress)
-    beside = recipe_path(path)
-    if scan.recipe:
-        recipe = scan.recipe.encode()
-        with whole_file(beside, len(recipe), overwrite=True) as file:
-            file.write(recipe)
-    else:
-        # One that is there belonged to what was just replaced.
-        beside.unlink(missing_ok=True)
     return path
 
 
@@ -107,11 +99,6 @@ def check_target(path: str | Path, scan: Scan, *, overwrite: bool = False) -> No
     else:
         refuse_own_input(path, scan)
         check_free(path, overwrite=overwrite)
-
-
-def recipe_path(path: Path) -> Path:
-    """Where the recipe of an output is written: beside it, `.recipe.toml` added to its name."""
-    return path.with_name(f"{path.name}.recipe.toml")
 
 
 def _is_folder(path: Path) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..scan import Grid, Scan, ScanError, ScanWarning, Source, as_grid
 from .pixels import conversion, read_blocks, same_pixels
-from .targets import Progress, check_free, refuse_own_input, whole_folder
+from .targets import Progress, check_free, refuse_own_input, whole_folder, write_recipe
 from .up import open_up, save_up
 
 __all__ = ["FORMATS", "ImageFormat", "check_export_folder", "export_images", "open_images", "pack_images"]
@@ -96,7 +96,8 @@ def export_images(
 ) -> Path:
     """Write a scan as a folder of images, one for each pattern.
 
-    PNG and TIFF keep every level of 8- and 16-bit patterns; JPG, which also loses detail, and BMP hold 8 bits.
+    PNG and TIFF keep every level of 8- and 16-bit patterns; JPG, which also loses detail, and BMP hold 8 bits. The
+    recipe that made the patterns, if there is one, is written beside the folder (`recipe_path`).
 
     Parameters
     ----------
@@ -141,6 +142,7 @@ def export_images(
                 pass
             if progress is not None:
                 progress(stop, scan.n)
+    write_recipe(folder, scan.recipe)
     return folder
 
 

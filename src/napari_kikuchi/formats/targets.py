@@ -12,7 +12,7 @@ from typing import IO
 
 from ..scan import Scan, ScanError
 
-__all__ = ["Progress", "check_free", "refuse_own_input", "whole_file", "whole_folder"]
+__all__ = ["Progress", "check_free", "recipe_path", "refuse_own_input", "whole_file", "whole_folder", "write_recipe"]
 
 Progress = Callable[[int, int], None]
 
@@ -99,6 +99,35 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def recipe_path(path: Path) -> Path:
+    """Where the recipe of an output is written: beside it, `.recipe.toml` added to its name."""
+    return path.with_name(f"{path.name}.recipe.toml")
+
+
+def write_recipe(path: Path, recipe: str) -> None:
+    """Write, beside an output that is whole, the recipe that made it.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    recipe : str
+        As TOML; empty if nothing was done. A recipe that is there then belonged to what the output replaced, and goes.
+
+    Raises
+    ------
+    ScanError
+        If writing fails.
+    """
+    beside = recipe_path(path)
+    if not recipe:
+        beside.unlink(missing_ok=True)
+        return
+    data = recipe.encode()
+    with whole_file(beside, len(data), overwrite=True) as file:
+        file.write(data)
 
 
 def check_free(path: Path, *, overwrite: bool = False, folder: bool = False) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..scan import Grid, Scan, ScanError, ScanWarning, Source, as_grid
 from .ang import find_ang, read_ang_grid
 from .pixels import conversion, read_blocks, same_pixels
-from .targets import Progress, refuse_own_input, whole_file
+from .targets import Progress, refuse_own_input, whole_file, write_recipe
 
 __all__ = ["PIXEL_TYPES", "UPHeader", "open_up", "read_header", "save_up"]
 
@@ -182,7 +182,8 @@ def save_up(
 
     The header bytes and the padding of the file that the scan came from are written again as long as map, number and
     size of patterns and pixel type are unchanged. Otherwise the file gets a header of version 3 if the map is known, of
-    version 1 if not. Indexing software pairs an UP file with its `.osc` or `.ang` by the file's stem.
+    version 1 if not. The recipe that made the patterns, if there is one, is written beside it (`recipe_path`). Indexing
+    software pairs an UP file with its `.osc` or `.ang` by the file's stem.
 
     Parameters
     ----------
@@ -234,6 +235,7 @@ def save_up(
         file.write(np.ascontiguousarray(padding, dtype=pixel_type).data)
         if file.tell() != len(header) + payload:
             raise ScanError(f"{path} was not written: the patterns are not of the number and size that they declare.")
+    write_recipe(path, scan.recipe)
     return path
 
 
