@@ -1,0 +1,178 @@
+"""A recipe over arrays, scans and files: whatever the way and the size of the blocks, the same patterns."""
+
+from typing import ClassVar
+
+import dask.array as da
+import numpy as np
+import pytest
+
+import napari_kikuchi as nk
+from napari_kikuchi import pipeline
+from napari_kikuchi.formats import recipe_path
+from napari_kikuchi.opencv import cv2
+
+EQUALISE = nk.Recipe([nk.Clahe(2.0, (4, 4))])
+
+
+@pytest.fixture(params=[np.uint8, np.uint16])
+def patterns(request, nickel):
+    """The nickel patterns with 8 and with 16 bits, these off the 8-bit levels."""
+    if request.param is np.uint8:
+        return nickel
+    noise = np.random.default_rng(0).integers(-128, 129, nickel.shape)
+    return np.clip(nickel.astype(np.int64) * 257 + noise, 0, 65535).astype(np.uint16)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of four patterns, so that nine make three."""
+    monkeypatch.setattr(pipeline, "BLOCK_PIXELS", 4 * 60 * 60 + 1)
+
+
+def recipes():
+    both = nk.Recipe([nk.Clahe(), nk.Rescale(True, 256), nk.Clahe(5.0)], "stretch")
+    masked = nk.Recipe([nk.Clahe()], "stretch", nk.CircularMask(radius=0.4))
+    return [EQUALISE, both, masked, nk.Recipe.denoising(clahe="before")]
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
+def test_a_block_of_one_equals_one_of_a_block(patterns, recipe):
+    whole = recipe(patterns)
+    alone = np.concatenate([recipe(pattern[None]) for pattern in patterns])
+    assert np.abs(whole.astype(int) - alone).max() <= rounding(recipe, patterns)
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
+def test_chunked_equals_whole(patterns, recipe, small_blocks):
+    whole = recipe(patterns)
+    scan = pipeline.apply(nk.Scan(patterns), recipe)
+    assert scan.patterns.chunks[0] == (4, 4, 1)
+    for chunked in (
+        np.asarray(scan.patterns),
+        pipeline.apply(patterns, recipe),
+        np.asarray(pipeline.apply(da.from_array(patterns, (2, 60, 30)), recipe)),
+        np.concatenate([block for _, block in pipeline.blocks(nk.Scan(patterns), recipe)]),
+    ):
+        assert chunked.dtype == patterns.dtype
+        assert np.abs(chunked.astype(int) - whole).max() <= rounding(recipe, patterns)
+
+
+def rounding(recipe, patterns):
+    """Levels by which results may differ: none, but for a network's sums, whose order depends on the block's size."""
+    return np.iinfo(patterns.dtype).max // 255 if "autoencoder" in recipe.title else 0
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (9, 60, 60), (3, 3, 60, 60)])
+def test_arrays_come_back_as_they_came(nickel, shape):
+    given = nickel[0] if len(shape) == 2 else nickel.reshape(shape)
+    before = given.copy()
+    done = nk.clahe(given, 2.0, (4, 4))
+    assert isinstance(done, np.ndarray)
+    assert (done.shape, done.dtype) == (shape, np.uint8)
+    np.testing.assert_array_equal(given, before)
+    expected = cv2.createCLAHE(2.0, (4, 4)).apply(np.ascontiguousarray(nickel[0]))
+    np.testing.assert_array_equal(done.reshape(-1, 60, 60)[0], expected)
+
+
+def test_a_dask_array_stays_lazy(nickel):
+    lazy = da.from_array(nickel.reshape(3, 3, 60, 60))
+    done = nk.clahe(lazy)
+    assert isinstance(done, da.Array)
+    np.testing.assert_array_equal(done, nk.clahe(nickel).reshape(3, 3, 60, 60))
+
+
+def test_a_scan_stays_lazy_and_keeps_its_map(nickel_up2):
+    scan = nk.open_scan(nickel_up2)
+    done = nk.clahe(scan)
+    assert isinstance(done.patterns, da.Array)
+    assert (done.grid, done.step, done.source, done.pixel_type) == (scan.grid, scan.step, scan.source, scan.pixel_type)
+    assert nk.Recipe.from_toml(done.recipe) == nk.Recipe([nk.Clahe()])
+
+
+class Watched:
+    """Patterns that remember what was read of them."""
+
+    read: ClassVar[list[slice]] = []
+    shape, ndim, dtype = (9, 60, 60), 3, np.dtype(np.uint8)
+
+    def __getitem__(self, index):
+        self.read.append(index[0])
+        return np.zeros(self.shape, dtype=self.dtype)[index]
+
+
+def test_only_what_is_looked_at_is_read(small_blocks):
+    Watched.read.clear()
+    done = nk.clahe(nk.Scan(Watched()))
+    assert not any(part.stop > part.start for part in Watched.read)
+    Watched.read.clear()
+    np.asarray(done.patterns[5])
+    assert [(part.start, part.stop) for part in Watched.read] == [(4, 8)]
+
+
+def test_one_recipe_after_the_other_remembers_both_and_can_be_run_again(patterns):
+    scan = nk.Scan(patterns)
+    twice = nk.clahe(nk.apply(scan, nk.Recipe([nk.Clahe(2.0)], "stretch")), 5.0)
+    recipe = nk.Recipe.from_toml(twice.recipe)
+    assert [step.kind for step in recipe.steps] == ["clahe", "rescale", "clahe"]
+    np.testing.assert_array_equal(nk.apply(scan, recipe).patterns, twice.patterns)
+
+
+@pytest.mark.parametrize("shape", [(60,), (0, 60, 60), (9, 0, 60)])
+def test_an_array_without_patterns_is_refused(shape):
+    with pytest.raises(nk.ScanError, match="shape is"):
+        nk.clahe(np.zeros(shape, dtype=np.uint8))
+
+
+def test_values_out_of_range_are_refused_before_any_work(nickel):
+    with pytest.raises(nk.ScanError, match="above its maximum"):
+        nk.clahe(nickel, clip_limit=101)
+    with pytest.raises(nk.ScanError, match="There is no model 'no-such'"):
+        nk.denoise(nk.Scan(nickel), "no-such")
+
+
+def test_file_to_file(nickel_up2, tmp_path):
+    told = []
+    target = nk.process_file(
+        nickel_up2, tmp_path / "out.up2", EQUALISE, progress=lambda done, total: told.append((done, total))
+    )
+    assert told[-1] == (9, 9)
+    done, raw = nk.open_scan(target), nk.open_scan(nickel_up2)
+    assert done.source.header == raw.source.header
+    np.testing.assert_array_equal(done.patterns, EQUALISE(np.asarray(raw.patterns)))
+    assert nk.Recipe.from_toml(recipe_path(target).read_text()) == EQUALISE
+
+
+def test_a_file_that_is_there_is_left_alone(nickel_up1, tmp_path):
+    target = tmp_path / "out.up1"
+    target.write_bytes(b"mine")
+    with pytest.raises(nk.ScanError, match="exists already"):
+        nk.process_file(nickel_up1, target, EQUALISE)
+    assert target.read_bytes() == b"mine"
+    nk.process_file(nickel_up1, target, EQUALISE, overwrite=True)
+    with pytest.raises(nk.ScanError, match="read from"):
+        nk.process_file(nickel_up1, nickel_up1, EQUALISE, overwrite=True)
+
+
+def test_what_fails_half_way_leaves_nothing(nickel_up1, tmp_path):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    before = sorted(tmp_path.iterdir())
+    for name in ("out.up1", "out"):
+        with pytest.raises(KeyboardInterrupt):
+            nk.process_file(nickel_up1, tmp_path / name, EQUALISE, progress=stop)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_wrong_model_is_noticed_before_anything_is_written(nickel_up1, tmp_path):
+    with pytest.raises(nk.ScanError, match="no-such"):
+        nk.process_file(nickel_up1, tmp_path / "out.up1", nk.Recipe([nk.Autoencoder("no-such")]))
+    assert not (tmp_path / "out.up1").exists()
+
+
+def test_the_grid_can_be_told(nickel, tmp_path, write_up):
+    plain = write_up(tmp_path / "plain.up1", nickel, version=1)
+    with pytest.raises(nk.ScanError, match="9 patterns"):
+        nk.process_file(plain, tmp_path / "map.up1", EQUALISE, grid=(2, 3))
+    target = nk.process_file(plain, tmp_path / "images", EQUALISE, grid=(3, 3))
+    assert len(list(target.glob("*.png"))) == 9
