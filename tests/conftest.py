@@ -5,8 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import napari_kikuchi
+
+# The first example of a test may import a library, and disks of test machines are slow: time says nothing here.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 DATA = Path(napari_kikuchi.__file__).parent / "data"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import dask.array as da
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_kikuchi.formats import open_up, pixels, read_header, save_up
@@ -155,7 +155,6 @@ class TestVersions:
 
 
 class TestWhatIsMissingOrLeftOver:
-    @settings(deadline=None)
     @given(cut=st.integers(1, 42 + 9 * 6 * 5 * 2))
     def test_a_file_cut_anywhere_opens_with_the_whole_patterns_that_are_there(self, cut, write_up):
         patterns = np.arange(9 * 6 * 5).reshape(9, 6, 5)
@@ -335,7 +334,6 @@ class TestWritingAgain:
         again = save_up(tmp_path / f"again{up_file.suffix}", open_up(up_file))
         assert again.read_bytes() == up_file.read_bytes()
 
-    @settings(deadline=None)
     @given(file=up_files(), block=st.integers(1, 99))
     def test_and_so_does_any_file_in_blocks_of_any_size(self, file, block, write_up):
         extension, patterns, fields = file
@@ -347,7 +345,6 @@ class TestWritingAgain:
             assert again.read_bytes() == path.read_bytes()
             del scan
 
-    @settings(deadline=None)
     @given(chunks=st.lists(st.integers(1, 4), min_size=1), block=st.integers(1, 20))
     def test_dask_chunks_do_not_show(self, chunks, block):
         patterns = np.arange(sum(chunks) * 4, dtype=np.uint16).reshape(-1, 2, 2)
@@ -434,8 +431,18 @@ class TestNewHeaders:
         assert open_up(path).grid == grid
 
     def test_a_map_that_the_format_cannot_tell_is_said(self, tmp_path, nickel):
-        with pytest.warns(ScanWarning, match="cannot tell that its map .*beginning with a short row"):
+        with pytest.warns(ScanWarning, match=r"cannot tell that its map .*beginning with a short row"):
             save_up(tmp_path / "a.up1", Scan(nickel[:6], Grid(4, 2, hexagonal=True, short_first=True)))
+
+    def test_so_is_one_that_was_cut_to_the_size_of_another(self, tmp_path, nickel):
+        with pytest.warns(ScanWarning, match=r"will be read as .*beginning with a short row"):
+            save_up(tmp_path / "a.up1", Scan(nickel[:7], Grid(3, 3, hexagonal=True)))
+
+    def test_and_one_that_the_old_header_denies(self, tmp_path, write_up, nickel):
+        path = write_up(tmp_path / "a.up1", nickel, version=4, grid=(3, 4))
+        scan = open_up(path, grid=(3, 3))
+        with pytest.warns(ScanWarning, match="will be read as a plain sequence"):
+            assert save_up(tmp_path / "b.up1", scan).read_bytes() == path.read_bytes()
 
 
 class TestPixelTypes:

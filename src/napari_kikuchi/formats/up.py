@@ -68,11 +68,16 @@ class UPHeader:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which of a file's patterns belong to which map: `n` of the map, then `padding`, then what is left over."""
+    """Which of a file's patterns belong to which map: `n` of the map, then `padding`, then what is left over.
+
+    `told` is the map that the header is right for: not `grid`, where the caller knows better than the header.
+    """
 
     grid: Grid | None
     n: int
     padding: int = 0
+    step: tuple[float, float] = (0.0, 0.0)
+    told: Grid | None = None
 
 
 def read_header(path: str | Path) -> UPHeader:
@@ -131,31 +136,14 @@ def open_up(path: str | Path, grid: Grid | tuple[int, int] | None = None) -> Sca
     path = Path(path)
     pixel_type = pixel_type_of(path)
     header = read_header(path)
-    payload = path.stat().st_size - header.offset
-    pattern_bytes = header.height * header.width * pixel_type.itemsize
-    _refuse_renamed(path, header, payload, pixel_type)
-    whole, rest = divmod(payload, pattern_bytes)
-    if whole == 0:
-        raise ScanError(
-            f"{path} holds not one whole pattern: {header.width}x{header.height} pixels take {pattern_bytes} bytes, "
-            f"and there are {payload} after the header."
-        )
+    whole, rest = _whole_patterns(path, header, pixel_type)
     notes = [f"{rest} bytes after the last whole pattern were ignored"] if rest else []
-    own = _own_map(header, whole, exact=not rest, notes=notes)
-    step = (header.step_x, header.step_y) if own.grid is not None else (0.0, 0.0)
-    wanted = as_grid(grid)
-    if wanted is not None and wanted != own.grid:
-        layout = _fitted(path, wanted, whole)
-    elif own.grid is None and header.version < 3:
-        layout, step = _sibling_map(path, whole, notes)
-    else:
-        layout = own
-    _note_difference(layout, whole, notes)
+    layout = _layout(path, header, whole, as_grid(grid), exact=not rest, notes=notes)
     if notes:
         warnings.warn(f"{path}: {'; '.join(notes)}.", ScanWarning, stacklevel=2)
 
-    stored = layout.n + layout.padding
-    mapped = np.memmap(path, pixel_type, "r", header.offset, (stored, header.height, header.width))
+    stored = (layout.n + layout.padding, header.height, header.width)
+    mapped = np.memmap(path, pixel_type, "r", header.offset, stored)
     source = Source(
         path=path,
         header=_bytes_before(path, header.offset),
@@ -163,11 +151,11 @@ def open_up(path: str | Path, grid: Grid | tuple[int, int] | None = None) -> Sca
         n=layout.n,
         height=header.height,
         width=header.width,
-        grid=own.grid or layout.grid,
-        step=step,
+        grid=layout.told,
+        step=layout.step,
         padding=mapped[layout.n :] if layout.padding else None,
     )
-    return Scan(mapped[: layout.n], layout.grid, step, source)
+    return Scan(mapped[: layout.n], layout.grid, layout.step, source)
 
 
 def save_up(
@@ -220,11 +208,9 @@ def save_up(
     _check_writable(path, scan, pixel_type, convert)
     refuse_own_input(path, scan)
     header, padding = _header_for(scan, pixel_type)
-    head = _parse(path, header)
-    stored = scan.n + len(padding)
-    payload = stored * scan.height * scan.width * pixel_type.itemsize
-    _warn_if_map_is_lost(path, scan, head, stored)
-    with whole_file(path, len(header) + payload, overwrite=overwrite) as file:
+    _warn_if_map_is_lost(path, scan, header, scan.n + len(padding))
+    size = len(header) + (scan.n + len(padding)) * scan.height * scan.width * pixel_type.itemsize
+    with whole_file(path, size, overwrite=overwrite) as file:
         scaling = conversion(scan.patterns, pixel_type, path.name)
         file.write(header)
         for start, block in read_blocks(scan.patterns):
@@ -233,7 +219,7 @@ def save_up(
             if progress is not None:
                 progress(start + len(block), scan.n)
         file.write(np.ascontiguousarray(padding, dtype=pixel_type).data)
-        if file.tell() != len(header) + payload:
+        if file.tell() != size:
             raise ScanError(f"{path} was not written: the patterns are not of the number and size that they declare.")
     write_recipe(path, scan.recipe)
     return path
@@ -295,6 +281,20 @@ def _counts(grid: Grid) -> set[int]:
     return {cells - grid.rows // 2, cells - (grid.rows + 1) // 2, cells}
 
 
+def _whole_patterns(path: Path, header: UPHeader, pixel_type: np.dtype[Any]) -> tuple[int, int]:
+    """Number of whole patterns, and of bytes after them."""
+    payload = path.stat().st_size - header.offset
+    _refuse_renamed(path, header, payload, pixel_type)
+    pattern_bytes = header.height * header.width * pixel_type.itemsize
+    whole, rest = divmod(payload, pattern_bytes)
+    if whole == 0:
+        raise ScanError(
+            f"{path} holds not one whole pattern: {header.width}x{header.height} pixels take {pattern_bytes} bytes, "
+            f"and there are {payload} after the header."
+        )
+    return whole, rest
+
+
 def _refuse_renamed(path: Path, header: UPHeader, payload: int, pixel_type: np.dtype[Any]) -> None:
     grid = _header_grid(header)
     if grid is None or header.version < 3:
@@ -312,66 +312,74 @@ def _refuse_renamed(path: Path, header: UPHeader, payload: int, pixel_type: np.d
         )
 
 
-def _own_map(header: UPHeader, whole: int, *, exact: bool, notes: list[str]) -> _Layout:
-    """The map that the header tells, where it is to be believed."""
-    if header.version == 1:
-        return _Layout(None, whole)
+def _layout(path: Path, header: UPHeader, whole: int, wanted: Grid | None, *, exact: bool, notes: list[str]) -> _Layout:
+    """The map of a file: the caller's, the header's, that of an `.ang` file, or none."""
+    own = _own_map(header, whole, exact=exact)
+    if wanted is not None and (own is None or wanted != own.grid):
+        layout = _fitted(path, wanted, whole)
+        if own is not None:
+            layout = replace(layout, told=own.told, step=own.step)
+    elif own is not None:
+        layout = own
+    elif header.version < 3:
+        layout = _sibling_map(path, whole, notes)
+    else:
+        layout = _Layout(None, whole)
+        notes.append(
+            f"the map of its version {header.version} header, {header.rows} rows x {header.columns} columns, does not "
+            f"fit the {whole} patterns that are there, which open as a plain sequence"
+        )
+    if layout.grid is not None:
+        _note_difference(layout.grid, layout, whole, notes)
+    return layout
+
+
+def _own_map(header: UPHeader, whole: int, *, exact: bool) -> _Layout | None:
+    """The map that the header tells, where it is to be believed; `exact` if no bytes follow the whole patterns."""
     grid = _header_grid(header)
-    told = grid is not None and whole in _counts(grid)
-    if grid is None or (header.version != 3 and not told):
-        if header.version > 2:
-            notes.append(
-                f"the map of its version {header.version} header, {header.rows} rows x {header.columns} columns, does "
-                f"not fit the {whole} patterns that are there, which open as a plain sequence"
-            )
-        return _Layout(None, whole)
-    if not grid.hexagonal:
-        return _Layout(grid, min(whole, grid.size))
+    if grid is None or (header.version != 3 and whole not in _counts(grid)):
+        return None
     cells = grid.rows * grid.columns
-    if exact and whole == cells - (grid.rows + 1) // 2 != grid.size:
-        return _Layout(replace(grid, short_first=True), whole)
+    if grid.hexagonal and exact and whole == cells - (grid.rows + 1) // 2 != grid.size:
+        grid = replace(grid, short_first=True)
     spare = cells - grid.size
     surplus = max(0, whole - grid.size)
     padded = header.extra == 1 or surplus == spare
-    return _Layout(grid, min(whole, grid.size), min(surplus, spare) if padded else 0)
+    padding = min(surplus, spare) if padded else 0
+    return _Layout(grid, min(whole, grid.size), padding, (header.step_x, header.step_y), told=grid)
 
 
 def _fitted(path: Path, grid: Grid, whole: int) -> _Layout:
     """The map that the caller tells."""
-    cells = grid.rows * grid.columns
-    if whole not in (grid.size, cells):
+    if whole not in (grid.size, grid.rows * grid.columns):
         raise ScanError(f"{path} has {whole} patterns, but a grid of {grid} has {grid.size} points.")
-    return _Layout(grid, grid.size, whole - grid.size)
+    return _Layout(grid, grid.size, whole - grid.size, told=grid)
 
 
-def _sibling_map(path: Path, whole: int, notes: list[str]) -> tuple[_Layout, tuple[float, float]]:
+def _sibling_map(path: Path, whole: int, notes: list[str]) -> _Layout:
     """The map that an `.ang` file beside a file without one tells."""
-    plain = _Layout(None, whole), (0.0, 0.0)
     ang = find_ang(path)
     if ang is None:
-        return plain
+        return _Layout(None, whole)
     try:
         grid, step = read_ang_grid(ang)
     except ScanError as error:
         notes.append(f"it opens without a map, since {error}".removesuffix("."))
-        return plain
-    cells = grid.rows * grid.columns
-    if whole > grid.size and whole != cells:
+        return _Layout(None, whole)
+    if whole > grid.size and whole != grid.rows * grid.columns:
         notes.append(
             f"it opens without a map, since it has {whole} patterns where {ang.name} names {grid.size} points ({grid})"
         )
-        return plain
-    return _Layout(grid, min(whole, grid.size), max(0, whole - grid.size)), step
+        return _Layout(None, whole)
+    return _Layout(grid, min(whole, grid.size), max(0, whole - grid.size), step, told=grid)
 
 
-def _note_difference(layout: _Layout, whole: int, notes: list[str]) -> None:
-    if layout.grid is None:
-        return
-    missing, surplus = layout.grid.size - layout.n, whole - layout.n - layout.padding
+def _note_difference(grid: Grid, layout: _Layout, whole: int, notes: list[str]) -> None:
+    missing, surplus = grid.size - layout.n, whole - layout.n - layout.padding
     if missing:
-        notes.append(f"{missing} of the {layout.grid.size} patterns of its map ({layout.grid}) are missing at its end")
+        notes.append(f"{missing} of the {grid.size} patterns of its map ({grid}) are missing at its end")
     if surplus:
-        notes.append(f"{surplus} patterns after the {layout.n} of its map ({layout.grid}) were left out")
+        notes.append(f"{surplus} patterns after the {layout.n} of its map ({grid}) were left out")
 
 
 def _check_writable(path: Path, scan: Scan, pixel_type: np.dtype[Any], convert: bool) -> None:
@@ -406,15 +414,17 @@ def _header_for(scan: Scan, pixel_type: np.dtype[Any]) -> tuple[bytes, NDArray[A
     return COMMON.pack(3, scan.width, scan.height, MAP_END) + map_fields, none
 
 
-def _warn_if_map_is_lost(path: Path, scan: Scan, header: UPHeader, stored: int) -> None:
+def _warn_if_map_is_lost(path: Path, scan: Scan, header: bytes, stored: int) -> None:
     """The format has no field for a first row that is short, and the number of patterns does not always tell it."""
-    if header.version < 3 or scan.grid is None:
+    head = _parse(path, header)
+    if head.version < 3 or scan.grid is None:
         return
-    layout = _own_map(header, stored, exact=True, notes=[])
-    if layout.grid != scan.grid:
+    own = _own_map(head, stored, exact=True)
+    read = own.grid if own is not None else None
+    if read != scan.grid:
         warnings.warn(
             f"{path.name} cannot tell that its map is {scan.grid} with {scan.n} patterns: it will be read as "
-            f"{layout.grid or 'a plain sequence'}.",
+            f"{read or 'a plain sequence'}.",
             ScanWarning,
             stacklevel=3,
         )
