@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kikuchi.autoencoder.backend import keras
 from napari_kikuchi.autoencoder.model import ModelCard
 from napari_kikuchi.scan import ScanError
 
@@ -64,10 +65,7 @@ def compiled(network: Any) -> Compute:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        @tf.function
-        def graph(inputs: Any) -> Any:
-            return network(inputs)
-
+        graph = tf.function(lambda inputs: network(inputs))
         graphs: dict[tuple[int, ...], Any] = {}
 
         def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -104,37 +102,47 @@ def _saved_model(path: Path, trust: bool) -> tuple[Any, tuple[int, int] | None]:
         raise ScanError(f"{path} is no TensorFlow SavedModel: it holds no saved_model.pb.")
     if not trust:
         raise ScanError(
-            f"{path} is a TensorFlow SavedModel, whose graph can read and write files: if you know where it comes from, "
-            "open it with --trust-model (trust=True in Python)."
+            f"{path} is a TensorFlow SavedModel, whose graph can read and write files: if you know where it comes "
+            "from, open it with --trust-model (trust=True in Python)."
         )
     if keras.backend.backend() != "tensorflow":
         raise ScanError(f"{path} is a TensorFlow SavedModel; it needs KERAS_BACKEND=tensorflow to open.")
     import tensorflow as tf
 
-    endpoints = tf.saved_model.load(str(path)).signatures
-    endpoint = next((name for name in ("serving_default", "serve") if name in endpoints), None)
+    try:
+        found = tf.saved_model.load(str(path))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ScanError(f"{path} cannot be opened as a TensorFlow SavedModel: {_first_line(error)}") from error
+    endpoint = next((name for name in ("serving_default", "serve") if name in found.signatures), None)
     if endpoint is None:
         raise ScanError(f"{path} has neither of the endpoints serving_default and serve; export the model again.")
-    _, wanted = endpoints[endpoint].structured_input_signature
-    shapes = [tuple(entry.shape) for entry in wanted.values()]
-    outputs = [tuple(entry.shape) for entry in endpoints[endpoint].structured_outputs.values()]
-    size = _checked_size(path, shapes[0] if len(shapes) == 1 else shapes, outputs[0] if len(outputs) == 1 else outputs)
+    signature = found.signatures[endpoint]
+    given = {name: tuple(entry.shape) for name, entry in signature.structured_input_signature[1].items()}
+    made = [tuple(entry.shape) for entry in signature.structured_outputs.values()]
+    size = _checked_size(path, _only(list(given.values())), _only(made))
+    # Only the folder's graph keeps its variables alive, hence the layer rather than the bare signature.
     return keras.layers.TFSMLayer(str(path), call_endpoint=endpoint), size
+
+
+def _only(shapes: list[tuple[Any, ...]]) -> Any:
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _keras_file(path: Path) -> Any:
     config = _configuration(path)
-    code = next((f"a {kind} layer" for kind in _code_kinds(config)), None)
-    if code:
+    for kind in _code_kinds(config):
         raise ScanError(
-            f"{path} contains {code}, which would run code that came with the file; save the model again with plain "
-            "layers only."
+            f"{path} contains {kind}, which can run code or read files that came with the model; save it again with "
+            "plain layers only."
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ScanError(f"{path} cannot be opened as a Keras model: {reason}") from error
+        raise ScanError(f"{path} cannot be opened as a Keras model: {_first_line(error)}") from error
 
 
 def _configuration(path: Path) -> Any:
@@ -143,7 +151,7 @@ def _configuration(path: Path) -> Any:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return json.loads(archive.read("config.json"))
-        import h5py
+        import h5py  # type: ignore[import-untyped]
 
         with h5py.File(path, "r") as file:
             text = file.attrs["model_config"]
@@ -154,26 +162,44 @@ def _configuration(path: Path) -> Any:
         ) from error
 
 
+# Keras' own layers that run what comes with them, or read files that they name.
+_REFUSED = {
+    "Lambda",
+    "__lambda__",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+    "StringLookup",
+    "IntegerLookup",
+    "TextVectorization",
+}
+# Modules whose classes a configuration may name: those that define layers and what these are made of.
+_PLAIN = re.compile(
+    r"builtins|keras|keras\.(src\.)?(layers|models|initializers|regularizers|constraints|activations|ops|dtype_policies)"
+    r"(\..*)?|napari_kikuchi(\..*)?"
+)
+_OURS = ("napari_kikuchi>",)
+
+
 def _code_kinds(config: Any) -> Iterator[str]:
-    """Names of layers that carry code, or come from a module that is neither Keras' nor ours."""
+    """What in a configuration can run code or read files, by name."""
     if isinstance(config, list):
         for entry in config:
             yield from _code_kinds(entry)
     if not isinstance(config, dict):
         return
-    name, module = config.get("class_name"), config.get("module")
-    if name in ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "__lambda__", "function"):
-        yield str(name)
-    elif name and module and not str(module).startswith(("keras", "builtins", "napari_kikuchi")):
+    name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
+    if name in _REFUSED:
+        yield f"a {name} layer"
+    elif module is not None and not _PLAIN.fullmatch(str(module)):
         yield f"{module}.{name}"
-    elif name and config.get("registered_name") and _unknown_registration(str(config["registered_name"])):
-        yield str(config["registered_name"])
-    for entry in config.values():
-        yield from _code_kinds(entry)
-
-
-def _unknown_registration(name: str) -> bool:
-    return ">" in name and not name.startswith(("napari_kikuchi>", "keras>", "Keras>"))
+    elif ">" in str(registered) and not str(registered).startswith(_OURS):
+        yield f"the custom class {registered}"
+    for key, entry in config.items():
+        # How it was trained is not opened.
+        if key != "compile_config":
+            yield from _code_kinds(entry)
 
 
 def _image_size(path: Path, network: Any) -> tuple[int, int] | None:

@@ -11,9 +11,10 @@ import math
 from functools import lru_cache
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_kikuchi.autoencoder.backend import keras
 
 __all__ = ["ANGLES", "BackProjection", "LineSums", "line_grid_pooling", "line_matrix"]
 
@@ -62,7 +63,7 @@ def line_matrix(height: int, width: int) -> NDArray[np.float32]:
     return (matrix / np.maximum(length, 1)).reshape(height * width, -1).astype(np.float32)
 
 
-class _LineLayer(keras.layers.Layer):
+class _LineLayer(keras.layers.Layer):  # type: ignore[misc]
     """Holds the line matrix as a constant that is not saved: it follows from the grid."""
 
     def __init__(self, grid: tuple[int, int], **options: Any) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ DEFAULT_MODEL = "kikuchi-unet"
 """Name of the model used where none is chosen."""
 
 _WEIGHTS = Path(__file__).parent / "weights"
+_WEIGHTS_ENDING = ".weights.h5"
 Normalisation = Literal["background", "unit"]
 
 
@@ -226,9 +228,9 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
     Parameters
     ----------
     name_or_path : str or Path
-        Name of a shipped model, or the path of a `.keras` or `.h5` file or of a TensorFlow SavedModel folder.
-        `MODEL.card.json` beside it is its card; without one it is taken to work on patterns in 0..1, at the size of its
-        input.
+        Name of a shipped model, or the path of a `.keras` or `.h5` file, of a TensorFlow SavedModel folder, or of a
+        `.weights.h5` file that `training.train` wrote. `MODEL.card.json` beside it is its card; without one it is
+        taken to work on patterns in 0..1, at the size of its input.
     trust : bool
         Whether a SavedModel may be opened. Its graph can read and write files.
 
@@ -246,14 +248,16 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
     shipped = name in shipped_models()
     if not shipped and not path.exists():
         raise ScanError(
-            f"There is no model {name!r}: give one of {', '.join(shipped_models()) or 'none shipped'}, or the path of a "
-            ".keras or .h5 file or of a SavedModel folder."
+            f"There is no model {name!r}: give one of {', '.join(shipped_models()) or 'none shipped'}, or the path "
+            "of a .keras or .h5 file or of a SavedModel folder."
         )
     key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust)
     with _load_lock:
         if key not in _loaded:
             if shipped:
-                _loaded[key] = _open_shipped(name)
+                _loaded[key] = _open_weights(_WEIGHTS / f"{name}{_WEIGHTS_ENDING}")
+            elif name.endswith(_WEIGHTS_ENDING):
+                _loaded[key] = _open_weights(path)
             else:
                 from napari_kikuchi.autoencoder.files import open_model_file
 
@@ -261,19 +265,14 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
         return _loaded[key]
 
 
-def _open_shipped(name: str) -> DenoisingModel:
-    return open_weights(shipped_models()[name], _WEIGHTS / f"{name}.weights.h5")
-
-
-def open_weights(card: ModelCard, weights: Path) -> DenoisingModel:
-    """A model from weights of a network named in its card, as `training.train` writes them.
-
-    Parameters
-    ----------
-    card : ModelCard
-    weights : Path
-        `.weights.h5`.
-    """
+def _open_weights(weights: Path) -> DenoisingModel:
+    """A model from weights of a network named in the card beside them, as `training.train` writes them."""
+    beside = weights.with_name(weights.name.removesuffix(_WEIGHTS_ENDING) + ".json")
+    if not beside.exists():
+        raise ScanError(
+            f"{weights} holds weights alone; the card that says of which network, {beside.name}, is missing."
+        )
+    card = ModelCard.load(beside)
 
     def network_for(size: tuple[int, int]) -> Callable[..., Any]:
         from napari_kikuchi.autoencoder.files import compiled
@@ -288,7 +287,7 @@ def open_weights(card: ModelCard, weights: Path) -> DenoisingModel:
 
 def device_summary() -> str:
     """One line: Keras' backend, the device that it computes on, and why where no graphics card is used."""
-    import keras
+    from napari_kikuchi.autoencoder.backend import keras
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -297,11 +296,13 @@ def device_summary() -> str:
         if gpus := tf.config.list_physical_devices("GPU"):
             return f"tensorflow on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
         if os.name == "nt":
-            return "tensorflow on the CPU: it has used no GPU on Windows since 2.11; install torch and set KERAS_BACKEND=torch"
+            return (
+                "tensorflow on the CPU: it has used no GPU on Windows since 2.11; install torch and set "
+                "KERAS_BACKEND=torch"
+            )
         return "tensorflow on the CPU: it finds no GPU"
     if backend == "torch":
-        import torch
-
+        torch: Any = import_module("torch")
         return (
             f"torch on {torch.cuda.get_device_name()}"
             if torch.cuda.is_available()

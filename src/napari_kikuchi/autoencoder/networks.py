@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import keras
-
+from napari_kikuchi.autoencoder.backend import keras
 from napari_kikuchi.autoencoder.lines import BackProjection, LineSums, line_grid_pooling
 from napari_kikuchi.scan import ScanError
 

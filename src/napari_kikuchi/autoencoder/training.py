@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -15,10 +14,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kikuchi.autoencoder.backend import keras
 from napari_kikuchi.autoencoder.networks import NETWORKS, build_network
 from napari_kikuchi.autoencoder.simulation import MasterPattern, PairSettings, training_batch
 from napari_kikuchi.scan import ScanError
@@ -255,7 +254,7 @@ class _Run:
         state = {"step": self.step, "minutes": self.minutes, "curve": [asdict(entry) for entry in self.curve]}
         fresh = self.output / "checkpoint.new.npz"
         np.savez(fresh, state=np.array(json.dumps(state)), **arrays)
-        os.replace(fresh, self.checkpoint)
+        fresh.replace(self.checkpoint)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -266,7 +265,8 @@ class _Run:
             variables = self._state()
             if len(saved.files) != len(variables) + 1:
                 raise ScanError(
-                    f"{self.checkpoint} belongs to another network than {self.config.network}; give another output folder."
+                    f"{self.checkpoint} belongs to another network than {self.config.network}; give another output "
+                    "folder."
                 )
             for index, variable in enumerate(variables):
                 variable.assign(saved[f"v{index}"])
