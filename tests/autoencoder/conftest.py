@@ -1,0 +1,55 @@
+"""A small crystal, so that these tests need no file from elsewhere."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_kikuchi.autoencoder.simulation import MasterPattern
+
+
+def band_master(path, seed=0, side=101, bands=12):
+    """Write a kinematical sort of master pattern: great circles of a few degrees' width, some darker than others."""
+    random = np.random.default_rng(seed)
+    axis = np.linspace(-1, 1, side)
+    x, y = np.meshgrid(axis, axis)
+    # The inverse of the square equal-area projection, after Roşca (2010).
+    wide = np.abs(x) >= np.abs(y)
+    major, minor = np.where(wide, x, y), np.where(wide, y, x)
+    angle = np.pi / 4 * minor / np.where(major == 0, 1, major)
+    z = 1 - major**2
+    radius = np.sqrt(np.maximum(1 - z**2, 0)) * np.sign(major)
+    along, across = radius * np.cos(angle), radius * np.sin(angle)
+    directions = np.stack([np.where(wide, along, across), np.where(wide, across, along), z])
+    pattern = np.zeros((side, side))
+    for _ in range(bands):
+        normal = random.standard_normal(3)
+        distance = np.tensordot(normal / np.linalg.norm(normal), directions, 1)
+        pattern += random.uniform(0.3, 1) / (1 + np.exp((np.abs(distance) - random.uniform(0.03, 0.07)) / 0.006))
+    pattern = np.rint(65535 * pattern / pattern.max()).astype(np.uint16)[None]
+    np.savez(
+        path,
+        pattern=pattern,
+        projection="lambert",
+        voltage_kv=20.0,
+        space_group=225,
+        a=4.0,
+        c=4.0,
+        sites=json.dumps([["Al", 0, 0, 0, 0.5]]),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def masters_folder(tmp_path_factory):
+    """Two small master patterns, `one.npz` and `two.npz`."""
+    folder = tmp_path_factory.mktemp("masters")
+    band_master(folder / "one.npz", seed=1)
+    band_master(folder / "two.npz", seed=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def master(masters_folder):
+    """One of them, opened."""
+    return MasterPattern.load(masters_folder / "one.npz")
