@@ -238,7 +238,8 @@ class _Run:
             self.model = build_network(config.network, (config.pairs.window, config.pairs.window))
         optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=1e-4, clipnorm=1.0)
         # XLA on a CPU runs convolutions several times slower than oneDNN.
-        self.model.compile(optimizer, loss=denoising_loss(config.correlation), jit_compile=False)
+        self.loss = denoising_loss(config.correlation)
+        self.model.compile(optimizer, loss=self.loss, jit_compile=False)
         optimizer.build(self.model.trainable_variables)
 
     @property
@@ -280,8 +281,8 @@ class _Run:
         # Whole batches only: another shape would compile a second graph.
         for start in range(0, len(pairs[0]) - batch + 1, batch):
             inputs, targets = (part[start : start + batch] for part in pairs)
-            losses.append(float(self.model.test_on_batch(_channels(inputs, self.config), targets)))
             found = keras.ops.convert_to_numpy(self.model.predict_on_batch(_channels(inputs, self.config)))
+            losses.append(float(self.loss(keras.ops.convert_to_tensor(targets), keras.ops.convert_to_tensor(found))))
             for one, wanted in zip(found, targets, strict=True):
                 inside = wanted[..., 1] > 0
                 pair = one[inside, 0].astype(np.float64), wanted[inside, 0].astype(np.float64)
