@@ -10,6 +10,7 @@ import pytest
 
 from napari_kikuchi.autoencoder.model import (
     DEFAULT_MODEL,
+    DenoisingModel,
     ModelCard,
     device_summary,
     load_model,
@@ -76,6 +77,29 @@ def test_what_lies_outside_the_mask_does_not_matter(shipped, patterns):
     denoised = shipped.predict(patterns, mask)
     assert not denoised[:, ~mask].any()
     np.testing.assert_allclose(shipped.predict(np.where(mask, patterns, 9), mask), denoised, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [((60, 60), (128, 128)), ((30, 45), (64, 96)), ((120, 100), (128, 112)), ((480, 400), (240, 208))]
+)
+def test_patterns_of_unknown_size_are_brought_to_a_known_one(size, seen):
+    asked = []
+
+    def network_for(shape):
+        asked.append(shape)
+        return lambda inputs: inputs[..., 0]
+
+    model = DenoisingModel(ModelCard("x", sides=(90, 256), normalisation="background", multiple=16), network_for)
+    y, x = np.mgrid[: size[0], : size[1]]
+    waves = (1 + 0.1 * np.sin(x / 4) * np.cos(y / 4)).astype(np.float32)
+    denoised = model.predict(np.stack([waves, waves + 1]))
+    assert asked == [seen]
+    assert denoised.shape == (2, *size)
+    assert np.corrcoef(denoised[0].ravel(), waves.ravel())[0, 1] > 0.95
+
+
+def test_a_mask_that_hides_everything_leaves_nothing(shipped, patterns):
+    assert not shipped.predict(patterns, np.zeros((61, 75), bool)).any()
 
 
 def test_stops_when_cancelled(shipped, patterns):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.autoencoder.backend import keras
 from napari_kikuchi.autoencoder.model import ModelCard
 from napari_kikuchi.scan import ScanError
 

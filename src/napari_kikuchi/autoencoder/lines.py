@@ -11,10 +11,9 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
-
-from napari_kikuchi.autoencoder.backend import keras
 
 __all__ = ["ANGLES", "BackProjection", "LineSums", "line_grid_pooling", "line_matrix"]
 

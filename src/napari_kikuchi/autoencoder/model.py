@@ -7,19 +7,31 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_kikuchi.scan import ScanError
 
-__all__ = ["DEFAULT_MODEL", "DenoisingModel", "ModelCard", "device_summary", "load_model", "shipped_models"]
+if TYPE_CHECKING:
+    from .remote import RemoteModel
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DenoisingModel",
+    "ModelCard",
+    "device_summary",
+    "load_model",
+    "open_model",
+    "shipped_models",
+]
 
 DEFAULT_MODEL = "kikuchi-unet"
 """Name of the model used where none is chosen."""
@@ -43,6 +55,9 @@ class ModelCard:
         Architecture, a key of `networks.NETWORKS`; empty where the file holds it.
     size : (height, width) or None
         The only size that the network takes, pixels: patterns are resized to it and back. None: any size.
+    sides : (smallest, largest) or None
+        Longer side, pixels, of the patterns that the network knows. Smaller patterns are enlarged for it, larger ones
+        reduced, by whole factors, and its result is brought back to their size.
     normalisation : {"background", "unit"}
         What it sees: the pattern with its background divided out, in standard deviations ("background"), or the
         pattern as it is, 0..1 ("unit").
@@ -63,6 +78,7 @@ class ModelCard:
     title: str = ""
     network: str = ""
     size: tuple[int, int] | None = None
+    sides: tuple[int, int] | None = None
     normalisation: Normalisation = "unit"
     multiple: int = 1
     trained_on: str = ""
@@ -98,8 +114,9 @@ class ModelCard:
                 f"The model card {path} asks for the normalisation {found['normalisation']!r}; "
                 "there are 'background' and 'unit'."
             )
-        if found.get("size") is not None:
-            found["size"] = tuple(int(extent) for extent in found["size"])
+        for pair in ("size", "sides"):
+            if found.get(pair) is not None:
+                found[pair] = tuple(int(extent) for extent in found[pair])
         return cls(**found)
 
     def save(self, path: str | Path) -> None:
@@ -134,7 +151,6 @@ class DenoisingModel:
         patterns: NDArray[np.float32],
         mask: NDArray[np.bool_] | None = None,
         batch: int = 16,
-        cancelled: Callable[[], bool] | None = None,
     ) -> NDArray[np.float32]:
         """Denoise patterns.
 
@@ -146,8 +162,6 @@ class DenoisingModel:
             True where the detector sees something. Without it, everywhere.
         batch : int
             Patterns computed at once; memory grows with it.
-        cancelled : callable, optional
-            Asked between batches; once it says True, no more are computed and the rest comes out as 0.
 
         Returns
         -------
@@ -172,8 +186,6 @@ class DenoisingModel:
             raise ScanError(f"A batch holds at least one pattern, not {batch}.")
         denoised = np.zeros_like(patterns)
         for start in range(0, len(patterns), batch):
-            if cancelled is not None and cancelled():
-                break
             denoised[start : start + batch] = self._batch(patterns[start : start + batch], mask)
         return denoised
 
@@ -189,16 +201,19 @@ class DenoisingModel:
         self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
         """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
-        from napari_kikuchi.autoencoder.normalise import normalise
+        from napari_kikuchi.autoencoder.normalise import normalise, standardise
 
         with_mask = self.card.normalisation == "background"
         seen = np.ones(patterns.shape[1:], bool) if mask is None else mask
         if with_mask:
             patterns = normalise(patterns, mask)
-        if self.card.size is not None and patterns.shape[1:] != self.card.size:
-            size = self.card.size
+        size = self._working_size(patterns.shape[1], patterns.shape[2])
+        if size != patterns.shape[1:]:
             patterns = np.stack([_resize(pattern, size) for pattern in patterns])
             seen = _resize(seen.astype(np.float32), size) > 0.5
+            if with_mask and seen.any():
+                # Averaging and interpolating both smooth the noise.
+                patterns = standardise(patterns, seen)
         height, width = patterns.shape[1:]
         margins = [-extent % self.card.multiple for extent in (height, width)]
         place = tuple(slice(m // 2, m // 2 + e) for m, e in zip(margins, (height, width), strict=True))
@@ -211,6 +226,18 @@ class DenoisingModel:
             inputs = np.pad(patterns, [(0, 0), *edges], mode="symmetric")[..., None]
         return inputs, (place[0], place[1])
 
+    def _working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size at which the network sees patterns of a given size, before they are extended to its multiple."""
+        if self.card.size is not None:
+            return self.card.size
+        smallest, largest = self.card.sides or (1, max(height, width))
+        longer = max(height, width, 1)
+        if longer < smallest:
+            factor = -(-smallest // longer)
+            return height * factor, width * factor
+        factor = -(-longer // largest)
+        return -(-height // factor), -(-width // factor)
+
     def _network(self, size: tuple[int, int]) -> Callable[..., Any]:
         with self._lock:
             if size not in self._networks:
@@ -222,8 +249,37 @@ _loaded: dict[tuple[str, float, bool], DenoisingModel] = {}
 _load_lock = threading.Lock()
 
 
-def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) -> DenoisingModel:
-    """Open a model; one that was opened before, and has not changed since, is returned again.
+def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) -> DenoisingModel | RemoteModel:
+    """Open a model, in a process of its own if this one shows windows or may come to; see `remote`.
+
+    Parameters, errors and what the model does are those of `open_model`.
+    """
+    if not _runs_apart():
+        return open_model(name_or_path, trust)
+    from .remote import RemoteModel
+
+    name = str(name_or_path)
+    return RemoteModel(name if name in shipped_models() else str(Path(name).absolute()), trust)
+
+
+def device_summary() -> str:
+    """One line: Keras' backend, the device that it computes on, and why where no graphics card is used."""
+    if not _runs_apart():
+        return device_summary_here()
+    from .remote import remote_device_summary
+
+    return remote_device_summary()
+
+
+def _runs_apart() -> bool:
+    """Whether this process has a window, or might open one on Linux, where it could not after TensorFlow."""
+    has_qt = any(binding in sys.modules for binding in ("PyQt5", "PyQt6", "PySide2", "PySide6"))
+    has_display = sys.platform == "linux" and any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_qt or has_display
+
+
+def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) -> DenoisingModel:
+    """Open a model in this process; one that was opened before, and has not changed since, is returned again.
 
     Parameters
     ----------
@@ -285,9 +341,9 @@ def _open_weights(weights: Path) -> DenoisingModel:
     return DenoisingModel(card, network_for)
 
 
-def device_summary() -> str:
-    """One line: Keras' backend, the device that it computes on, and why where no graphics card is used."""
-    from napari_kikuchi.autoencoder.backend import keras
+def device_summary_here() -> str:
+    """What Keras computes on in this process; see `device_summary`."""
+    import keras
 
     backend = keras.backend.backend()
     if backend == "tensorflow":

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from napari_kikuchi.autoencoder.backend import keras
+import keras
+
 from napari_kikuchi.autoencoder.lines import BackProjection, LineSums, line_grid_pooling
 from napari_kikuchi.scan import ScanError
 

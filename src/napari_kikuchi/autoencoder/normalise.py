@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_kikuchi.processing.background import dynamic_background
 
-__all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise"]
+__all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise", "standardise"]
 
 BACKGROUND_WIDTHS = 1 / 8
 """Standard deviation of the background's Gaussian, in widths of a pattern."""
@@ -57,10 +57,18 @@ def normalise(
     flat = np.where(divide[:, None, None], scaled / np.maximum(background, _POSITIVE), scaled - background).astype(
         np.float32
     )
-    return _standardise(flat, inside)
+    return standardise(flat, inside)
 
 
-def _standardise(patterns: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+def standardise(patterns: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Bring patterns to zero mean and unit contrast inside the mask, cut off at +-5, and to 0 outside.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width), float32
+    inside : array of bool, shape (height, width)
+        Not empty.
+    """
     result = patterns.astype(np.float64)
     # Twice: what the first pass cuts off, hot pixels, no longer counts in the contrast of the second.
     for _ in range(2):

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.autoencoder.backend import keras
 from napari_kikuchi.autoencoder.networks import NETWORKS, build_network
 from napari_kikuchi.autoencoder.simulation import MasterPattern, PairSettings, training_batch
 from napari_kikuchi.scan import ScanError
@@ -311,6 +311,7 @@ class _Run:
             "title": config.name,
             "network": config.network,
             "size": list(network.size) if network.size else None,
+            "sides": None if network.size else list(config.pairs.sizes),
             "normalisation": "background" if network.channels == 2 else "unit",
             "multiple": network.multiple,
             "trained_on": ", ".join(phases),
