@@ -45,7 +45,7 @@ def apply(data: Data, recipe: Recipe) -> Data:
     """
     recipe.prepare()
     if isinstance(data, Scan):
-        return processed(data, recipe, _lazy(data.patterns, recipe))
+        return processed(data, recipe, _lazy(data.patterns, recipe))  # type: ignore[return-value]
     array: Any = data
     if array.ndim < 2 or 0 in array.shape:
         raise ScanError(f"Patterns are arrays of shape (..., height, width); this one's shape is {array.shape}.")

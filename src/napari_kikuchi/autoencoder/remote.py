@@ -1,8 +1,8 @@
 """Networks in a process of their own, for processes that show windows.
 
-TensorFlow and a window are bad company: importing it holds the interpreter, and so the window, for seconds; and on Linux
-it shares the names of LLVM's functions with Mesa's OpenGL drivers, so that whichever of the two comes second calls the
-other's and the process crashes (seen with TensorFlow 2.21 and Mesa 22 on LLVM 15, in either order).
+TensorFlow and a window are bad company: importing it holds the interpreter, and so the window, for seconds; and on
+Linux it shares the names of LLVM's functions with Mesa's OpenGL drivers, so that whichever of the two comes second
+calls the other's and the process crashes (seen with TensorFlow 2.21 and Mesa 22 on LLVM 15, in either order).
 
 `python -m napari_kikuchi.autoencoder.remote` is the other side: it answers requests until its input ends.
 """

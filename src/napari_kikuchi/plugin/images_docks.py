@@ -21,7 +21,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Signal
 
-from ..formats import export_images, open_images
+from ..formats import ImageFormat, export_images, open_images
 from ..scan import Scan, ScanError
 from .dock import layer_picker, row
 from .layers import add_to_viewer, scan_from_layer
@@ -29,7 +29,7 @@ from .layers import add_to_viewer, scan_from_layer
 __all__ = ["ExportDock", "ImportDock"]
 
 DIRECTORY = FileDialogMode.EXISTING_DIRECTORY
-FORMATS = {
+FORMATS: dict[str, ImageFormat] = {
     "PNG, lossless": "png",
     "TIFF, lossless": "tiff",
     "JPG, 8 bits, lossy": "jpg",
