@@ -1,6 +1,7 @@
 """Real patterns for every test: those that come with the package, and files of every header kind made from them."""
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,13 @@ def up_file(request, tmp_path, nickel):
     name, n, fields = HEADER_KINDS[request.param]
     levels = 257 if name.lower().endswith("2") else 1
     return _write_up(tmp_path / name, nickel[:n].astype("u2") * levels, **fields)
+
+
+def pytest_collection_finish(session):
+    """Say so where the tests of networks and those of windows are to run in one process, which would crash."""
+    rooms = {item.path.relative_to(session.config.rootpath).parts[1] for item in session.items}
+    if sys.platform == "linux" and {"autoencoder", "plugin"} <= rooms:
+        raise pytest.UsageError(
+            "On Linux TensorFlow and a window cannot share a process: run `make test`, "
+            "or pytest once for tests/autoencoder and once with --ignore=tests/autoencoder."
+        )
