@@ -59,7 +59,7 @@ def test_with_a_display_it_shows_raw_and_denoised_side_by_side(make_napari_viewe
     assert isinstance(denoised.data, np.ndarray)
     np.testing.assert_array_equal(raw.scale, denoised.scale)
     assert not np.array_equal(raw.data, denoised.data)
-    assert viewer.grid.enabled
+    assert viewer.canvas.grid.enabled
     docked = viewer.window.dock_widgets
     assert [name for name in demo.DOCKS if any(name in title for title in docked)] == list(demo.DOCKS)
 

@@ -66,15 +66,20 @@ def show(viewer: napari.Viewer) -> None:
     viewer : napari.Viewer
         Its grid view is switched on.
     """
+    from qtpy.QtWidgets import QApplication
+
     from .plugin.layers import add_to_viewer, scan_from_layer
 
     (raw,) = viewer.open_sample("napari-kikuchi", "nickel")
     denoised = denoise(scan_from_layer(raw))
     # Nine patterns: computed now, so that the sliders do not wait for the network.
     add_to_viewer(viewer, denoised.with_patterns(np.asarray(denoised.patterns)))
-    viewer.grid.enabled = True
     for number, name in enumerate(DOCKS):
         viewer.window.add_plugin_dock_widget("napari-kikuchi", name, tabify=number > 0)
+    viewer.canvas.grid.enabled = True
+    # The docks have taken their room only after the window has drawn itself.
+    QApplication.processEvents()
+    viewer.reset_view()
 
 
 def write(folder: Path) -> None:
