@@ -54,7 +54,8 @@ class _Commands(TyperGroup):
                 sentence = "The memory of this machine is not enough for that."
             except OSError as error:
                 sentence = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
-        typer.echo(f"Error: {sentence}", err=True)
+        # What a library says in an error may have several lines.
+        typer.echo(f"Error: {' '.join(sentence.split())}", err=True)
         raise typer.Exit(1)
 
 
@@ -117,7 +118,7 @@ def info(
     """Tell what is in a file: pattern size, pixel type, map, step, and what is missing."""
     from .formats import open_scan
 
-    facts = _facts(open_scan(file, grid=grid))
+    facts = _facts(file, open_scan(file, grid=grid))
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -125,17 +126,14 @@ def info(
         typer.echo(f"{label + ':':<14}{value}")
 
 
-def _facts(scan: Scan) -> dict[str, Any]:
+def _facts(path: Path, scan: Scan) -> dict[str, Any]:
     from .formats import read_header
 
-    source = scan.source
-    if source is None:
-        raise ScanError("This scan was not opened from a file.")
-    is_folder = source.path.is_dir()
+    header = None if path.is_dir() else read_header(path)
     return {
-        "path": str(source.path),
-        "format": "images" if is_folder else source.path.suffix[1:].upper(),
-        "version": None if is_folder else read_header(source.path).version,
+        "path": str(path),
+        "format": path.suffix[1:].upper() if header else "images",
+        "version": header.version if header else None,
         "pixel_type": scan.pixel_type.name,
         "patterns": scan.n,
         "height": scan.height,
@@ -143,7 +141,7 @@ def _facts(scan: Scan) -> dict[str, Any]:
         "grid": asdict(scan.grid) if scan.grid else None,
         "step": list(scan.step),
         "missing": scan.missing,
-        "header_bytes": None if is_folder else len(source.header),
+        "header_bytes": header.offset if header else None,
     }
 
 

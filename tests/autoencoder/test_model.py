@@ -13,7 +13,7 @@ from napari_kikuchi.autoencoder.model import (
     DenoisingModel,
     ModelCard,
     device_summary,
-    load_model,
+    open_model,
     shipped_models,
 )
 from napari_kikuchi.autoencoder.simulation import Detector, broad_background, expose, kikuchi_signal, random_rotation
@@ -22,7 +22,7 @@ from napari_kikuchi.scan import ScanError
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_model()
+    return open_model()
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +102,6 @@ def test_a_mask_that_hides_everything_leaves_nothing(shipped, patterns):
     assert not shipped.predict(patterns, np.zeros((61, 75), bool)).any()
 
 
-def test_stops_when_cancelled(shipped, patterns):
-    answers = iter([False, True])
-    denoised = shipped.predict(patterns, batch=2, cancelled=lambda: next(answers))
-    assert denoised[:2].any()
-    assert not denoised[2:].any()
-
-
 def test_the_shipped_model_finds_bands_in_noise(shipped, master):
     random = np.random.default_rng(3)
     detector = Detector(120, 120)
@@ -137,7 +130,7 @@ def test_real_patterns_keep_their_bands(shipped, nickel):
 def test_a_users_model_of_fixed_size_is_resized_to_and_back(tmp_path, ending):
     path = tmp_path / f"mine.{ending}"
     smoother().save(path)
-    model = load_model(path)
+    model = open_model(path)
     assert model.card.size == (24, 32)
     assert model.card.normalisation == "unit"
     smooth = np.tile(np.linspace(0.2, 0.8, 64, dtype=np.float32), (3, 48, 1))
@@ -149,12 +142,12 @@ def test_a_users_model_of_fixed_size_is_resized_to_and_back(tmp_path, ending):
 def test_a_card_beside_a_users_model_is_used(tmp_path):
     smoother().save(tmp_path / "mine.keras")
     ModelCard(name="mine", size=(24, 32), normalisation="unit", limits="none").save(tmp_path / "mine.card.json")
-    assert load_model(tmp_path / "mine.keras").card.limits == "none"
+    assert open_model(tmp_path / "mine.keras").card.limits == "none"
 
 
 def test_a_model_of_any_size_works_at_any(tmp_path, patterns):
     smoother((None, None)).save(tmp_path / "any.keras")
-    denoised = load_model(tmp_path / "any.keras").predict(patterns)
+    denoised = open_model(tmp_path / "any.keras").predict(patterns)
     expected = patterns[:, :3, :3].mean(axis=(1, 2))
     np.testing.assert_allclose(denoised[:, 1, 1], expected, rtol=1e-4)
 
@@ -174,8 +167,8 @@ def test_a_saved_model_is_opened_only_when_trusted(tmp_path):
         ),
     )
     with pytest.raises(ScanError, match=r"can read and write files.*--trust-model"):
-        load_model(tmp_path / "saved")
-    model = load_model(tmp_path / "saved", trust=True)
+        open_model(tmp_path / "saved")
+    model = open_model(tmp_path / "saved", trust=True)
     patterns = np.random.default_rng(4).uniform(0, 1, (3, 24, 32)).astype(np.float32)
     denoised = model.predict(patterns)
     np.testing.assert_allclose(denoised[:, 5, 5], patterns[:, 4:7, 4:7].mean(axis=(1, 2)), rtol=1e-4)
@@ -187,7 +180,7 @@ def test_layers_that_carry_code_are_refused(tmp_path, ending):
     path = tmp_path / f"evil.{ending}"
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Lambda(lambda x: x)]).save(path)
     with pytest.raises(ScanError, match="contains a Lambda layer, which can run code"):
-        load_model(path)
+        open_model(path)
 
 
 def test_classes_of_other_modules_are_refused(tmp_path):
@@ -202,30 +195,30 @@ def test_classes_of_other_modules_are_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
     with pytest.raises(ScanError, match=r"contains os.system"):
-        load_model(path)
+        open_model(path)
 
 
 def test_models_that_do_not_make_images_of_images_are_refused(tmp_path):
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 1)]).save(tmp_path / "colour.keras")
     with pytest.raises(ScanError, match=r"takes \(None, 8, 8, 3\); a model that makes one grey image"):
-        load_model(tmp_path / "colour.keras")
+        open_model(tmp_path / "colour.keras")
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(1, 1, strides=2)]).save(tmp_path / "half.keras")
     with pytest.raises(ScanError, match="makes images of 4x4 from 8x8 pixels"):
-        load_model(tmp_path / "half.keras")
+        open_model(tmp_path / "half.keras")
 
 
 def test_says_which_models_there_are(tmp_path):
     with pytest.raises(ScanError, match=rf"no model 'other': give one of {DEFAULT_MODEL}"):
-        load_model("other")
+        open_model("other")
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(ScanError, match="is no model"):
-        load_model(tmp_path / "notes.txt")
+        open_model(tmp_path / "notes.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ScanError, match=r"holds no saved_model.pb"):
-        load_model(tmp_path / "empty", trust=True)
+        open_model(tmp_path / "empty", trust=True)
     (tmp_path / "broken.keras").write_bytes(b"nothing")
     with pytest.raises(ScanError, match=r"broken.keras holds no Keras model"):
-        load_model(tmp_path / "broken.keras")
+        open_model(tmp_path / "broken.keras")
 
 
 def test_says_what_is_wrong_with_a_card_or_a_block(shipped, patterns, tmp_path):
@@ -245,7 +238,7 @@ def test_cards_come_back_as_they_were_written(tmp_path):
 
 
 def test_models_are_opened_once(shipped):
-    assert load_model(DEFAULT_MODEL) is shipped
+    assert open_model(DEFAULT_MODEL) is shipped
 
 
 def test_the_device_is_named():

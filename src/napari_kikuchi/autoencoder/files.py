@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.autoencoder.model import ModelCard
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
+from .model import ModelCard
 
 __all__ = ["compiled", "open_model_file"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
 
 if TYPE_CHECKING:
     from .remote import RemoteModel
@@ -201,7 +201,7 @@ class DenoisingModel:
         self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
         """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
-        from napari_kikuchi.autoencoder.normalise import normalise, standardise
+        from .normalise import normalise, standardise
 
         with_mask = self.card.normalisation == "background"
         seen = np.ones(patterns.shape[1:], bool) if mask is None else mask
@@ -259,7 +259,8 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
     from .remote import RemoteModel
 
     name = str(name_or_path)
-    return RemoteModel(name if name in shipped_models() else str(Path(name).absolute()), trust)
+    is_file = name not in shipped_models() and Path(name).exists()
+    return RemoteModel(str(Path(name).absolute()) if is_file else name, trust)
 
 
 def device_summary() -> str:
@@ -274,7 +275,7 @@ def device_summary() -> str:
 def _runs_apart() -> bool:
     """Whether this process has a window, or might open one on Linux, where it could not after TensorFlow."""
     has_qt = any(binding in sys.modules for binding in ("PyQt5", "PyQt6", "PySide2", "PySide6"))
-    has_display = sys.platform == "linux" and any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    has_display = sys.platform == "linux" and any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     return has_qt or has_display
 
 
@@ -309,16 +310,31 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
         )
     key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust)
     with _load_lock:
+        _import_keras()
         if key not in _loaded:
             if shipped:
                 _loaded[key] = _open_weights(_WEIGHTS / f"{name}{_WEIGHTS_ENDING}")
             elif name.endswith(_WEIGHTS_ENDING):
                 _loaded[key] = _open_weights(path)
             else:
-                from napari_kikuchi.autoencoder.files import open_model_file
+                from .files import open_model_file
 
                 _loaded[key] = DenoisingModel(*open_model_file(path, trust))
         return _loaded[key]
+
+
+def _import_keras() -> None:
+    """Import Keras without what TensorFlow's C++ side writes to the standard error meanwhile, at any log level."""
+    if "keras" in sys.modules:
+        return
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _open_weights(weights: Path) -> DenoisingModel:
@@ -331,8 +347,8 @@ def _open_weights(weights: Path) -> DenoisingModel:
     card = ModelCard.load(beside)
 
     def network_for(size: tuple[int, int]) -> Callable[..., Any]:
-        from napari_kikuchi.autoencoder.files import compiled
-        from napari_kikuchi.autoencoder.networks import build_network
+        from .files import compiled
+        from .networks import build_network
 
         network = build_network(card.network, size)
         network.load_weights(weights)
@@ -343,6 +359,7 @@ def _open_weights(weights: Path) -> DenoisingModel:
 
 def device_summary_here() -> str:
     """What Keras computes on in this process; see `device_summary`."""
+    _import_keras()
     import keras
 
     backend = keras.backend.backend()
@@ -369,7 +386,7 @@ def device_summary_here() -> str:
 
 def _resize(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Average on the way down, interpolate on the way up."""
-    import cv2
+    from ..opencv import cv2
 
     shrinks = size[0] < image.shape[0] or size[1] < image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 
-from napari_kikuchi.autoencoder.lines import BackProjection, LineSums, line_grid_pooling
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
+from .lines import BackProjection, LineSums, line_grid_pooling
 
 __all__ = ["NETWORKS", "Network", "build_network", "macs_per_pixel"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.processing.background import dynamic_background
+from ..processing.background import dynamic_background
 
 __all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise", "standardise"]
 

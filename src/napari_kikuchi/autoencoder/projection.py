@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
 
 __all__ = ["Detector", "MasterPattern", "random_rotation"]
 
@@ -123,7 +123,7 @@ class MasterPattern:
         -------
         array, shape (height, width), float32, in 0..1
         """
-        import cv2
+        from ..opencv import cv2
 
         side = self.hemispheres.shape[1]
         column, row = _lambert_square(directions)

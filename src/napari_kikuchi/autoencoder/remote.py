@@ -15,6 +15,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,10 +77,9 @@ class _Process:
                 _send(process.stdin, request)
                 kind, answer = pickle.load(process.stdout)
             except (OSError, EOFError) as error:
-                process.kill()
-                self._process = None
+                self.stop()
                 raise ScanError(
-                    f"The network's process ended unexpectedly (exit code {process.wait()}); "
+                    f"The network's process ended unexpectedly (exit code {process.returncode}); "
                     "most often there was too little memory. Close other programs, or bin the patterns, and try again."
                 ) from error
         if kind == "error":
@@ -89,6 +89,7 @@ class _Process:
     def _started(self) -> subprocess.Popen[bytes]:
         # A forked copy of this process must not share the pipes of its parent.
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            self.stop()
             here = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__],
@@ -101,14 +102,16 @@ class _Process:
         return self._process
 
     def stop(self) -> None:
-        """End the process, which stops when its input ends."""
-        if self._process is not None and self._owner == os.getpid():
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
+        """End the process, if it is ours and not ended yet."""
+        process, self._process = self._process, None
+        if process is None or self._owner != os.getpid():
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            # What was on its way to a process that is gone cannot be written any more.
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
 
 
 _process = _Process()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.autoencoder.normalise import BACKGROUND_WIDTHS, normalise
-from napari_kikuchi.autoencoder.projection import Detector, MasterPattern, random_rotation
-from napari_kikuchi.processing.background import dynamic_background
+from ..processing.background import dynamic_background
+from .normalise import BACKGROUND_WIDTHS, normalise
+from .projection import Detector, MasterPattern, random_rotation
 
 __all__ = [
     "Detector",
@@ -81,7 +81,7 @@ def kikuchi_signal(pattern: Image, blur: float = 0.6) -> Image:
     blur : float
         Standard deviation, pixels.
     """
-    import cv2
+    from ..opencv import cv2
 
     low, high = np.percentile(pattern, (0.1, 99.9))
     scaled = np.clip((pattern - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
@@ -341,7 +341,7 @@ def _add_dust(expected: Image, random: np.random.Generator) -> None:
 def _read_out(
     counts: Image, background: Image, read_noise: float, settings: PairSettings, random: np.random.Generator
 ) -> Image:
-    import cv2
+    from ..opencv import cv2
 
     if random.random() < 0.15:
         counts = cv2.GaussianBlur(counts, (0, 0), float(random.uniform(0.3, 0.7)))

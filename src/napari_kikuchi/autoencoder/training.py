@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.autoencoder.networks import NETWORKS, build_network
-from napari_kikuchi.autoencoder.simulation import MasterPattern, PairSettings, training_batch
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
+from .networks import NETWORKS, build_network
+from .simulation import MasterPattern, PairSettings, training_batch
 
 __all__ = ["Progress", "TrainingConfig", "denoising_loss", "train"]
 

@@ -334,7 +334,7 @@ def _read_image(path: Path) -> NDArray[Any]:
 
 
 def _decode(path: Path) -> NDArray[Any]:
-    import cv2
+    from ..opencv import cv2
 
     try:
         # OpenCV itself cannot open every path that Windows has.
@@ -367,7 +367,7 @@ def _write_image(path: Path, image: NDArray[Any]) -> None:
 
         tifffile.imwrite(path, image, photometric="minisblack")
         return
-    import cv2
+    from ..opencv import cv2
 
     extension = path.suffix.lower()
     # JPG loses detail at any quality: least at the highest.

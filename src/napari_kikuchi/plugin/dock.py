@@ -67,6 +67,7 @@ class ProcessingDock(Container[Any]):
         report.margins = (0, 0, 0, 0)
         super().__init__(widgets=[self.layer, *parameters, self.preview, self.side_by_side, buttons, report])
         self.status.native.setWordWrap(True)
+        self.status.min_height = 40  # two lines, so that a longer sentence moves nothing
         self.before_after = BeforeAfter()
         self.before_after.clear()
         self.native.layout().addWidget(self.before_after)

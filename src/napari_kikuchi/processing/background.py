@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kikuchi.scan import ScanError
+from ..scan import ScanError
 
 __all__ = [
     "Operation",
@@ -187,7 +187,7 @@ def _divisor(background: NDArray[np.float32], mask: NDArray[np.bool_] | None) ->
 
 
 def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    import cv2
+    from ..opencv import cv2
 
     height, width = image.shape
     factor = min(int(sigma / (_FINE_SIGMA / 2)), min(height, width) // 8) if sigma > _FINE_SIGMA else 1
