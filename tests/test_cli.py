@@ -204,6 +204,14 @@ def test_stray_files_in_a_folder_are_named_and_skipped(run, folder, tmp_path):
     assert len(names(tmp_path / "out")) == 9
 
 
+def test_an_image_that_is_found_bad_half_way_is_named_and_leaves_nothing(run, folder, tmp_path):
+    (folder / "ni_7.jpg").write_bytes(cv2.imencode(".jpg", np.zeros((50, 60), dtype=np.uint8))[1].tobytes())
+    before = names(tmp_path)
+    for out in ("out", "out.up1"):
+        assert fails(run("clahe", folder, tmp_path / out), 1, "ni_7.jpg", "60x50")
+    assert names(tmp_path) == before
+
+
 def test_a_recipe_does_the_same_again(run, nickel_up1, nickel_up2, tmp_path):
     first, again = tmp_path / "first.up1", tmp_path / "again.up1"
     run("clahe", nickel_up1, first, "--clip-limit", 7)
