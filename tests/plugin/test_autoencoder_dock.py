@@ -9,13 +9,6 @@ from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, nickel_up2):
-    viewer = make_napari_viewer()
-    viewer.open(nickel_up2, plugin="napari-kikuchi")
-    return viewer
-
-
-@pytest.fixture
 def dock(viewer):
     return viewer.window.add_plugin_dock_widget("napari-kikuchi", "Autoencoder denoising")[1]
 

@@ -6,13 +6,6 @@ from napari_kikuchi.plugin.clahe_dock import ClaheDock
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, nickel_up2):
-    viewer = make_napari_viewer()
-    viewer.open(nickel_up2, plugin="napari-kikuchi")
-    return viewer
-
-
-@pytest.fixture
 def dock(viewer):
     return viewer.window.add_plugin_dock_widget("napari-kikuchi", "CLAHE")[1]
 
@@ -129,3 +122,18 @@ def test_a_result_that_does_not_fit_into_memory_is_refused(qtbot, viewer, dock, 
 def test_a_closed_dock_no_longer_listens(qtbot, viewer, dock):
     viewer.window.remove_dock_widget(dock.native)
     viewer.dims.set_current_step(0, 0)
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (4, 60, 60)])
+def test_a_result_lies_where_its_source_lies(qtbot, make_napari_viewer, shape):
+    viewer = make_napari_viewer()
+    patterns = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    raw = viewer.add_image(patterns, rgb=False, scale=[2.0] * len(shape), translate=[5.0] * len(shape))
+    dock = ClaheDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.run()
+    wait_for_result(qtbot, viewer, dock)
+    result = viewer.layers[-1]
+    assert result.data.shape == shape
+    np.testing.assert_array_equal(result.scale, raw.scale)
+    np.testing.assert_array_equal(result.translate, raw.translate)

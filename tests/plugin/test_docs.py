@@ -11,7 +11,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if EXAMPLE.search(page.read_text())], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if EXAMPLE.search(page.read_text())], ids=lambda page: page.name
+)
 def test_examples_run(page, nickel_up2, tmp_path, monkeypatch, make_napari_viewer):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(napari, "Viewer", make_napari_viewer)

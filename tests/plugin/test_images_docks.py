@@ -1,14 +1,6 @@
 import numpy as np
-import pytest
 
 import napari_kikuchi as nk
-
-
-@pytest.fixture
-def viewer(make_napari_viewer, nickel_up2):
-    viewer = make_napari_viewer()
-    viewer.open(nickel_up2, plugin="napari-kikuchi")
-    return viewer
 
 
 def test_export_and_import_bring_the_patterns_back(qtbot, viewer, nickel_up2, tmp_path):

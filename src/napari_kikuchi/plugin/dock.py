@@ -8,6 +8,7 @@ from typing import Any, cast
 import napari
 import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, Widget, create_widget
+from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
@@ -121,11 +122,12 @@ class ProcessingDock(Container[Any]):
 
     def run(self) -> None:
         """Process the whole layer in a worker and add the result as a layer."""
-        if self.layer.value is None:
+        source = self.layer.value
+        if source is None:
             self._fail(ScanError("Open or choose a layer of patterns first."))
             return
         try:
-            scan, recipe = scan_from_layer(self.layer.value), self.make_recipe()
+            scan, recipe = scan_from_layer(source), self.make_recipe()
         except ScanError as error:
             self._fail(error)
             return
@@ -134,14 +136,13 @@ class ProcessingDock(Container[Any]):
         self.progress.max = scan.n
         self.progress.value = 0
         self._say(self.loading_message)
-        name = f"{self.layer.value.name} ({recipe.title})"
         self._worker = create_worker(
             run_in_memory,
             scan,
             recipe,
             _connect={
                 "yielded": partial(self._progressed, total=scan.n),
-                "returned": partial(self._finish, name=name),
+                "returned": partial(self._finish, source=source, title=recipe.title),
                 "errored": self._fail,
                 "aborted": partial(self._say, "Cancelled; nothing was added."),
                 "finished": partial(self._set_running, False),
@@ -164,11 +165,12 @@ class ProcessingDock(Container[Any]):
         self.progress.value = done
         self._say(f"{done} of {total} patterns")
 
-    def _finish(self, result: Scan, name: str) -> None:
+    def _finish(self, result: Scan, source: Image, title: str) -> None:
         if self._cancelled:  # during the last block, when the worker no longer looks
             self._say("Cancelled; nothing was added.")
             return
-        add_to_viewer(self._viewer, result, name)
+        name = f"{source.name} ({title})"
+        add_to_viewer(self._viewer, result, name, like=source)
         self._say(f"Added the layer {name!r}: {result.n} patterns.")
         if self.side_by_side.value and not self._viewer.canvas.grid.enabled:
             self._grid_before = self._viewer.canvas.grid.enabled

@@ -133,7 +133,7 @@ def scan_from_layer(layer: Image) -> Scan:
     return scan_from_data(layer.data, layer.metadata, layer.name)
 
 
-def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None) -> Image:
+def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, like: Image | None = None) -> Image:
     """Show a scan as a new image layer.
 
     Parameters
@@ -143,6 +143,8 @@ def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None) ->
         Lazy patterns stay lazy: what is looked at is computed.
     name : str, optional
         Name of the layer; the source's file name and what was done to it if not given.
+    like : napari.layers.Image, optional
+        The layer that the scan was made from; the new one takes its shape, place, scale, units and axis labels.
 
     Returns
     -------
@@ -159,6 +161,9 @@ def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None) ->
     >>> layer.save("scan-denoised.up2", plugin="napari-kikuchi")  # doctest: +SKIP
     """
     data, arguments = layer_arguments(scan, name or title(scan))
+    if like is not None:
+        data = scan.patterns.reshape(like.data.shape)
+        arguments |= {key: getattr(like, key) for key in ("scale", "translate", "units", "axis_labels")}
     return viewer.add_image(data, **arguments)
 
 
