@@ -48,7 +48,7 @@ def test_a_recipe_file_may_leave_defaults_out_and_write_whole_numbers():
         ("version = 2", "has version 2"),
         ('steps = "clahe"', "[[steps]] tables"),
         ("steps = [1]", "[[steps]] tables"),
-        ('[[steps]]\nstep = "sharpen"', "'sharpen'; the known steps are clahe, autoencoder, rescale"),
+        ('[[steps]]\nstep = "sharpen"', "'sharpen'; the known steps are static-background, dynamic-background, "),
         ("[[steps]]\nclip_limit = 2.0", "has a step None"),
         ('[[steps]]\nstep = "clahe"\nclip = 2.0', "the step clahe has no 'clip'; it has clip_limit, tiles"),
         ('[[steps]]\nstep = "clahe"\ntiles = 8', "tiles is 8, where a value like (8, 8) was expected"),

@@ -17,10 +17,19 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .autoencoder.model import load_model, shipped_models
     from .formats import export_images, open_scan, pack_images, save_scan
-    from .pipeline import apply, clahe, denoise, process_file
+    from .pipeline import apply, average_neighbours, clahe, denoise, process_file, remove_background
     from .plugin.layers import add_to_viewer, scan_from_layer
     from .processing.quality import image_quality
-    from .recipe import Autoencoder, CircularMask, Clahe, Recipe, Rescale
+    from .recipe import (
+        Autoencoder,
+        CircularMask,
+        Clahe,
+        DynamicBackground,
+        NeighbourAverage,
+        Recipe,
+        Rescale,
+        StaticBackground,
+    )
     from .sample import sample_path
     from .scan import Grid, Scan, ScanError, ScanWarning, Source
 
@@ -30,8 +39,17 @@ _ROOMS = {
     "formats": ("export_images", "open_scan", "pack_images", "save_scan"),
     "processing.quality": ("image_quality",),
     "autoencoder.model": ("load_model", "shipped_models"),
-    "recipe": ("Autoencoder", "CircularMask", "Clahe", "Recipe", "Rescale"),
-    "pipeline": ("apply", "clahe", "denoise", "process_file"),
+    "recipe": (
+        "Autoencoder",
+        "CircularMask",
+        "Clahe",
+        "DynamicBackground",
+        "NeighbourAverage",
+        "Recipe",
+        "Rescale",
+        "StaticBackground",
+    ),
+    "pipeline": ("apply", "average_neighbours", "clahe", "denoise", "process_file", "remove_background"),
     "plugin.layers": ("add_to_viewer", "scan_from_layer"),
     "sample": ("sample_path",),
 }
@@ -41,15 +59,19 @@ __all__ = [
     "Autoencoder",
     "CircularMask",
     "Clahe",
+    "DynamicBackground",
     "Grid",
+    "NeighbourAverage",
     "Recipe",
     "Rescale",
     "Scan",
     "ScanError",
     "ScanWarning",
     "Source",
+    "StaticBackground",
     "add_to_viewer",
     "apply",
+    "average_neighbours",
     "clahe",
     "denoise",
     "export_images",
@@ -58,6 +80,7 @@ __all__ = [
     "open_scan",
     "pack_images",
     "process_file",
+    "remove_background",
     "sample_path",
     "save_scan",
     "scan_from_layer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,22 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .recipe import Autoencoder, CircularMask, Clahe, Placement, Recipe
+from .patches import Patch, patches
+from .processing.neighbours import Weights
+from .recipe import Autoencoder, CircularMask, Clahe, DynamicBackground, NeighbourAverage, Placement, Recipe, Removal
 from .scan import Grid, Scan, ScanError
 
-__all__ = ["apply", "block_length", "blocks", "clahe", "denoise", "process_file", "processed"]
+__all__ = [
+    "apply",
+    "average_neighbours",
+    "block_length",
+    "blocks",
+    "clahe",
+    "denoise",
+    "process_file",
+    "processed",
+    "remove_background",
+]
 
 Data = TypeVar("Data")
 Progress = Callable[[int, int], None]
@@ -31,6 +44,7 @@ def apply(data: Data, recipe: Recipe) -> Data:
         Patterns as a `Scan`, or as an array of shape (height, width), (n, height, width) or (rows, columns, height,
         width): of an unsigned integer type, or floating point in 0..1.
     recipe : Recipe
+        What its steps learn from a whole scan, as a static background, is learnt here.
 
     Returns
     -------
@@ -41,19 +55,21 @@ def apply(data: Data, recipe: Recipe) -> Data:
     Raises
     ------
     ScanError
-        If the recipe names a model that cannot be opened, or the array has no pattern in it.
+        If the recipe names a model that cannot be opened, the array has no pattern in it, or a step needs a map that
+        is not there.
     """
     recipe.prepare()
     if isinstance(data, Scan):
-        return processed(data, recipe, _lazy(data.patterns, recipe))  # type: ignore[return-value]
+        return processed(data, recipe, _lazy(data, recipe.fit(data)))  # type: ignore[return-value]
     array: Any = data
     if array.ndim < 2 or 0 in array.shape:
         raise ScanError(f"Patterns are arrays of shape (..., height, width); this one's shape is {array.shape}.")
-    flat = array.reshape(-1, *array.shape[-2:])
+    grid = Grid(array.shape[0], array.shape[1]) if array.ndim == 4 else None
+    scan = Scan(array.reshape(-1, *array.shape[-2:]), grid)
     if not isinstance(array, np.ndarray):
-        return _lazy(flat, recipe).reshape(array.shape)
-    result = np.empty(flat.shape, dtype=flat.dtype)
-    for start, block in blocks(Scan(flat), recipe):
+        return _lazy(scan, recipe.fit(scan)).reshape(array.shape)
+    result = np.empty(scan.patterns.shape, dtype=array.dtype)
+    for start, block in blocks(scan, recipe):
         result[start : start + len(block)] = block
     return result.reshape(array.shape)  # type: ignore[return-value]
 
@@ -138,6 +154,100 @@ def denoise(
     return apply(data, Recipe.denoising(model, clahe, clip_limit, tiles, mask, trust_model))
 
 
+def remove_background(
+    data: Data,
+    static: Removal = "divide",
+    dynamic: Removal = "divide",
+    *,
+    sigma: float = DynamicBackground.sigma,
+    background: NDArray[Any] | None = None,
+    mask: CircularMask | None = None,
+) -> Data:
+    """Take out the background that all patterns of a scan share, and then each pattern's own.
+
+    Parameters
+    ----------
+    data : Scan or array
+        As for `apply`.
+    static : "divide", "subtract" or "none"
+        What to do with the mean of up to 1000 patterns, spread evenly over the scan and read at once.
+    dynamic : "divide", "subtract" or "none"
+        What to do with the pattern blurred by a Gaussian.
+    sigma : float
+        0.01 to 1: standard deviation of that Gaussian, in widths of the pattern.
+    background : array, shape (height, width), optional
+        A static background to use instead of the mean: of an unsigned integer type, or floating point in 0..1.
+    mask : CircularMask or None
+        The part of the detector that sees.
+
+    Returns
+    -------
+    Scan or array
+        Of the kind and pixel type that came in, each pattern stretched to the full range.
+
+    Warns
+    -----
+    ScanWarning
+        If the scan is so small that the mean of its patterns shows their bands.
+
+    Raises
+    ------
+    ScanError
+        If nothing is to be removed, a parameter is out of its range, the background is not of the patterns' size, or a
+        single pattern has no static background.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_kikuchi as nk
+    >>> nk.remove_background(np.zeros((2, 60, 60), dtype=np.uint8), static="none").shape
+    (2, 60, 60)
+    """
+    return apply(data, Recipe.removing_background(static, dynamic, sigma, background, mask))
+
+
+def average_neighbours(
+    data: Data,
+    window: int = NeighbourAverage.window,
+    weights: Weights = NeighbourAverage.weights,
+    *,
+    mask: CircularMask | None = None,
+) -> Data:
+    """Average each pattern with its neighbours on the map.
+
+    Parameters
+    ----------
+    data : Scan or array
+        A scan with a complete square map, or an array of shape (rows, columns, height, width); otherwise as for
+        `apply`.
+    window : int
+        3 to 15, odd: rows and columns of the map that are averaged, the pattern's own in their middle.
+    weights : "gaussian" or "uniform"
+        Whether nearer neighbours count more; see `napari_kikuchi.processing.neighbours.neighbour_weights`.
+    mask : CircularMask or None
+        The part of the detector that sees.
+
+    Returns
+    -------
+    Scan or array
+        Of the kind and pixel type that came in, with intensities kept. At the map's edges the neighbours that there
+        are count.
+
+    Raises
+    ------
+    ScanError
+        If there is no complete square map, or a parameter is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_kikuchi as nk
+    >>> nk.average_neighbours(np.zeros((4, 5, 60, 60), dtype=np.uint8)).shape
+    (4, 5, 60, 60)
+    """
+    return apply(data, Recipe([NeighbourAverage(window, weights)], mask=mask))
+
+
 def processed(scan: Scan, recipe: Recipe, patterns: Any) -> Scan:
     """The same map with the patterns that a recipe gave, remembering all that was done to them.
 
@@ -163,7 +273,12 @@ def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
     (int, array of shape (b, height, width))
         Number of the block's first pattern, and the block, of the scan's pixel type.
     """
+    recipe = recipe.fit(scan)
     length = block_length(scan.patterns.shape)
+    if scan.grid is not None and recipe.rim:
+        for patch in patches(scan.grid, length, recipe.rim):
+            yield patch.start, recipe(patch.read(lambda start, stop: np.asarray(scan.patterns[start:stop])), patch)
+        return
     for start in range(0, scan.n, length):
         yield start, recipe(np.asarray(scan.patterns[start : start + length]))
 
@@ -212,12 +327,42 @@ def process_file(
     return save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
 
 
-def _lazy(patterns: Any, recipe: Recipe) -> Any:
-    """The processed patterns as a dask array of one chunk a block."""
+def _lazy(scan: Scan, recipe: Recipe) -> Any:
+    """The patterns as a fitted recipe makes them: a dask array of one chunk a block."""
     import dask.array as da
 
+    patterns = scan.patterns
     chunks = (block_length(patterns.shape), *patterns.shape[1:])
     # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
     source = patterns.rechunk(chunks) if isinstance(patterns, da.Array) else da.from_array(patterns, chunks, name=False)
+    if scan.grid is not None and recipe.rim:
+        return _lazy_map(source, list(patches(scan.grid, chunks[0], recipe.rim)), recipe)
     empty = np.empty((0, 0, 0), dtype=patterns.dtype)
     return source.map_blocks(recipe, token="recipe", dtype=patterns.dtype, meta=empty)
+
+
+def _lazy_map(source: Any, parts: list[Patch], recipe: Recipe) -> Any:
+    """The same for a recipe with a rim: a chunk a patch, each from those chunks of the source that the patch reads."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    ends = np.cumsum(source.chunks[0])
+    name = f"recipe-{uuid.uuid4().hex}"
+    graph: dict[Any, Any] = {}
+    for number, patch in enumerate(parts):
+        spans = np.array(patch.spans)
+        first, last = np.searchsorted(ends, spans[:, 0], "right"), np.searchsorted(ends, spans[:, 1] - 1, "right")
+        wanted = sorted({int(i) for a, b in zip(first, last, strict=True) for i in range(a, b + 1)})
+        starts = [int(ends[i] - source.chunks[0][i]) for i in wanted]
+        graph[name, number, 0, 0] = (_run_patch, recipe, patch, starts, [(source.name, i, 0, 0) for i in wanted])
+    chunks = tuple(patch.size for patch in parts), *source.chunks[1:]
+    layers = HighLevelGraph.from_collections(name, graph, dependencies=[source])
+    return da.Array(layers, name, chunks, meta=np.empty((0, 0, 0), dtype=source.dtype))
+
+
+def _run_patch(recipe: Recipe, patch: Patch, starts: list[int], chunks: list[NDArray[Any]]) -> NDArray[Any]:
+    def between(start: int, stop: int) -> NDArray[Any]:
+        pieces = zip(starts, chunks, strict=True)
+        return np.concatenate([chunk[max(0, start - at) : max(0, stop - at)] for at, chunk in pieces])
+
+    return recipe(patch.read(between), patch)

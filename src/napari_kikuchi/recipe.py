@@ -1,183 +1,50 @@
-"""What is done to patterns, as data: an ordered list of steps that prints as TOML and runs on any block of patterns.
-
-A step is a small frozen dataclass. The metadata of its fields (label, unit, range, meaning) is what the widgets, the
-command line's help and the documentation are made from, so that they cannot drift apart.
-"""
+"""What is done to patterns, as data: an ordered list of steps that prints as TOML and runs on any block of patterns."""
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .autoencoder.model import DEFAULT_MODEL
-from .scan import ScanError
+from .patches import Patch
+from .scan import Scan, ScanError
+from .steps import (
+    STEPS,
+    Autoencoder,
+    Clahe,
+    DynamicBackground,
+    Mask,
+    NeighbourAverage,
+    Patterns,
+    Rescale,
+    StaticBackground,
+    Step,
+    StepOnMap,
+    no_map,
+)
 
-__all__ = ["STEPS", "Autoencoder", "CircularMask", "Clahe", "Placement", "Recipe", "Rescale", "Step"]
+__all__ = [
+    "STEPS",
+    "Autoencoder",
+    "CircularMask",
+    "Clahe",
+    "DynamicBackground",
+    "NeighbourAverage",
+    "Placement",
+    "Recipe",
+    "Removal",
+    "Rescale",
+    "StaticBackground",
+    "Step",
+]
 
-Patterns = NDArray[np.float32]
-Mask = NDArray[np.bool_] | None
-Scale = Literal["kept", "lost", "full"]
 Output = Literal["auto", "stretch", "keep"]
 Placement = Literal["none", "before", "after", "both"]
-
-
-def parameter(default: Any, *, label: str, help: str, **extra: Any) -> Any:
-    """A dataclass field that knows its label, its meaning and, where it has them, `unit`, `min`, `max`, `step`.
-
-    With `saved=False` it stays out of recipe files: what one user allowed is not allowed for whoever gets the file.
-    """
-    return field(default=default, metadata={"label": label, "help": help, **extra})
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation on a block of patterns.
-
-    Subclasses are callable with `(patterns, mask)`: (n, height, width) float32 and a boolean (height, width) or None,
-    True where the detector sees; they return an array of the same shape and leave their argument as it was.
-
-    Attributes
-    ----------
-    kind : str
-        The step's name in a recipe file.
-    scale : "kept", "lost" or "full"
-        What becomes of the absolute intensities: kept; lost, so that the output has to be stretched; or full, already
-        laid over 0..1.
-    """
-
-    kind: ClassVar[str]
-    scale: ClassVar[Scale]
-
-    def prepare(self) -> None:
-        """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
-
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Apply to a block of patterns."""
-        raise NotImplementedError
-
-    def __post_init__(self) -> None:
-        for spec in fields(self):
-            self._check(spec.name, getattr(self, spec.name), spec.metadata)
-
-    def _check(self, name: str, value: Any, limits: Any) -> None:
-        for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, float) and not math.isfinite(number):
-                raise ScanError(f"{self.kind}: {name} is {number}, not a finite number.")
-            if "min" in limits and number < limits["min"]:
-                raise ScanError(f"{self.kind}: {name} is {number}, below its minimum of {limits['min']}.")
-            if "max" in limits and number > limits["max"]:
-                raise ScanError(f"{self.kind}: {name} is {number}, above its maximum of {limits['max']}.")
-
-
-@dataclass(frozen=True)
-class Clahe(Step):
-    """Contrast-limited adaptive histogram equalisation: evens out brightness and brings up weak bands."""
-
-    kind: ClassVar[str] = "clahe"
-    scale: ClassVar[Scale] = "full"
-
-    clip_limit: float = parameter(
-        3.0,
-        label="Clip limit",
-        min=0.1,
-        max=100.0,
-        step=0.5,
-        help="How much contrast a tile may gain, in multiples of its mean histogram count: "
-        "a higher limit brings up weak bands, and noise.",
-    )
-    tiles: tuple[int, int] = parameter(
-        (8, 8),
-        label="Tiles",
-        min=1,
-        max=64,
-        step=1,
-        help="Rows and columns of tiles equalised on their own: more tiles follow finer changes of brightness.",
-    )
-
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Equalise each pattern; see `napari_kikuchi.processing.clahe.clahe`."""
-        from .processing.clahe import clahe
-
-        return clahe(patterns, self.clip_limit, self.tiles, mask)
-
-
-@dataclass(frozen=True)
-class Autoencoder(Step):
-    """Denoise each pattern with a network."""
-
-    kind: ClassVar[str] = "autoencoder"
-    scale: ClassVar[Scale] = "lost"
-
-    model: str = parameter(
-        DEFAULT_MODEL,
-        label="Model",
-        help="A shipped model's name, or the path of a .keras or .h5 file or a TensorFlow SavedModel folder.",
-    )
-    trust_model: bool = parameter(
-        False,
-        label="Trust this model",
-        saved=False,
-        help="Open a SavedModel, whose graph can read and write files. Say yes only if you know where it comes from.",
-    )
-
-    def prepare(self) -> None:
-        """Load the network, which takes some seconds the first time.
-
-        Raises
-        ------
-        ScanError
-            If there is no such model, or it may not be opened.
-        """
-        from .autoencoder.model import load_model
-
-        load_model(self.model, trust=self.trust_model)
-
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`."""
-        from .autoencoder.model import load_model
-
-        return load_model(self.model, trust=self.trust_model).predict(patterns, mask=mask)
-
-
-@dataclass(frozen=True)
-class Rescale(Step):
-    """Lay each pattern over the full range and round it, as writing it to a file would.
-
-    Stands between two recipes that were run one after the other, so that the joined recipe gives the same bytes.
-    """
-
-    kind: ClassVar[str] = "rescale"
-    scale: ClassVar[Scale] = "full"
-
-    stretch: bool = parameter(
-        True,
-        label="Stretch",
-        help="Stretch each pattern to the full range first, between its 0.1 and 99.9 percentiles.",
-    )
-    levels: int = parameter(
-        65536,
-        label="Levels",
-        min=0,
-        max=65536,
-        step=1,
-        help="Number of levels to round to: 256 for 8 bits, 65536 for 16, 0 to leave as floating point.",
-    )
-
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Stretch, if asked to, and round."""
-        from .processing.rescale import quantise, stretch
-
-        stretched = stretch(patterns, mask) if self.stretch else patterns
-        return quantise(stretched, self.levels) if self.levels else stretched
-
-
-STEPS: dict[str, type[Step]] = {step.kind: step for step in (Clahe, Autoencoder, Rescale)}
+Removal = Literal["divide", "subtract", "none"]
 
 
 @dataclass(frozen=True)
@@ -278,29 +145,80 @@ class Recipe:
         """The steps in a few words, for a layer's name: "clahe + autoencoder"."""
         return " + ".join(step.kind for step in self.steps if not isinstance(step, Rescale)) or "unchanged"
 
-    def __call__(self, patterns: NDArray[Any]) -> NDArray[Any]:
+    @property
+    def rim(self) -> int:
+        """How many rows and columns of a pattern's neighbours on the map all steps together need on either side."""
+        return sum(step.rim for step in self.steps if isinstance(step, StepOnMap))
+
+    def __call__(self, patterns: NDArray[Any], patch: Patch | None = None) -> NDArray[Any]:
         """Run over a block of patterns.
 
         Parameters
         ----------
         patterns : array, shape (n, height, width)
             Of any integer type, or floating point in 0..1.
+        patch : Patch, optional
+            Where on the map the patterns lie, if steps need neighbours (`rim` above 0): a patch with that rim, which
+            `patterns` are those of.
 
         Returns
         -------
         array, shape (n, height, width)
-            Of the pixel type that came in.
-        """
-        from .processing.rescale import from_levels, stretch, to_levels
+            Of the pixel type that came in; without the rim.
 
-        mask = None if self.mask is None else self.mask.inside(patterns.shape[1], patterns.shape[2])
-        floats = from_levels(patterns)
-        for step in self.steps:
-            floats = step(floats, mask)
+        Raises
+        ------
+        ScanError
+            If a step needs neighbours and there is no patch, or needs to be fitted first.
+        """
+        from .processing.rescale import stretch, to_levels
+
+        mask = self._inside(patterns)
+        floats = self.floats(patterns, patch)
         if self.stretches:
             floats = stretch(floats, mask)
         levels = to_levels(floats, patterns.dtype)
-        return levels if mask is None else np.where(mask, levels, patterns)
+        if mask is None:
+            return levels
+        return np.where(mask, levels, patterns if patch is None else patch.cut(patterns, self.rim))
+
+    def floats(self, patterns: NDArray[Any], patch: Patch | None = None) -> Patterns:
+        """What the steps make of a block, in floating point and before it is laid over levels; else as when called."""
+        from .processing.rescale import from_levels
+
+        mask = self._inside(patterns)
+        floats = from_levels(patterns)
+        for step in self.steps:
+            if not isinstance(step, StepOnMap):
+                floats = step(floats, mask)
+                continue
+            if patch is None:
+                raise ScanError(no_map(step.kind))
+            floats = patch.cut(step(floats, mask, patch.grid), step.rim)
+            patch = replace(patch, rim=patch.rim - step.rim)
+        return floats
+
+    def _inside(self, patterns: NDArray[Any]) -> Mask:
+        return None if self.mask is None else self.mask.inside(patterns.shape[1], patterns.shape[2])
+
+    def fit(self, scan: Scan) -> Recipe:
+        """This recipe with what its steps have to learn from the whole scan, each from what those before it make of it.
+
+        A recipe that was fitted already learns anew.
+
+        Raises
+        ------
+        ScanError
+            If the scan is not what a step needs: the complete square map of neighbours, or of a background's size.
+        """
+        for step in self.steps:
+            if isinstance(step, StepOnMap):
+                _check_map(step.kind, scan)
+        fitted: list[Step] = []
+        for step in self.steps:
+            before = replace(scan, patterns=_SoFar(scan, Recipe(fitted, mask=self.mask))) if fitted else scan
+            fitted.append(step.fit(before))
+        return Recipe(fitted, self.output, self.mask)
 
     def then(self, other: Recipe, pixel_type: np.dtype[Any]) -> Recipe:
         """This recipe and, on what it stored as `pixel_type`, the other: the same bytes as one after the other.
@@ -343,6 +261,35 @@ class Recipe:
         before = [equalise] if clahe in ("before", "both") else []
         after = [equalise] if clahe in ("after", "both") else []
         return cls([*before, Autoencoder(model, trust_model), *after], mask=mask)
+
+    @classmethod
+    def removing_background(
+        cls,
+        static: Removal = "divide",
+        dynamic: Removal = "divide",
+        sigma: float = DynamicBackground.sigma,
+        background: NDArray[Any] | None = None,
+        mask: CircularMask | None = None,
+    ) -> Self:
+        """First the background that all patterns share, then each pattern's own; either can be left in with "none".
+
+        Raises
+        ------
+        ScanError
+            If `static` or `dynamic` is none of "divide", "subtract" and "none", both are "none", or a parameter is out
+            of its range.
+        """
+        for name, wanted in (("static", static), ("dynamic", dynamic)):
+            if wanted not in get_args(Removal):
+                raise ScanError(f"{name} is {wanted!r}, where one of {', '.join(get_args(Removal))} was expected.")
+        if static == dynamic == "none":
+            raise ScanError("Neither the static nor the dynamic background is to be removed; choose at least one.")
+        steps: list[Step] = []
+        if static != "none":
+            steps.append(StaticBackground(static, background=background))
+        if dynamic != "none":
+            steps.append(DynamicBackground(sigma, dynamic))
+        return cls(steps, mask=mask)
 
     def prepare(self) -> None:
         """Load what the steps need; see `Step.prepare`."""
@@ -403,6 +350,40 @@ class Recipe:
 
     def __str__(self) -> str:
         return self.to_toml()
+
+
+@dataclass(frozen=True)
+class _SoFar:
+    """A scan's patterns as some steps leave them: computed when they are taken out by their numbers."""
+
+    scan: Scan
+    recipe: Recipe
+
+    ndim: ClassVar[int] = 3
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.scan.n, self.scan.height, self.scan.width
+
+    def __getitem__(self, points: NDArray[np.int64]) -> Patterns:
+        patterns, grid, rim = self.scan.patterns, self.scan.grid, self.recipe.rim
+        if grid is None or not rim:
+            return self.recipe.floats(np.asarray(patterns[points]))
+        taken = []
+        for row, column in (grid.position(int(point)) for point in points):
+            patch = Patch(grid, (row, row + 1), (column, column + 1), rim)
+            read = patch.read(lambda start, stop: np.asarray(patterns[start:stop]))
+            taken.append(self.recipe.floats(read, patch))
+        return np.concatenate(taken)
+
+
+def _check_map(kind: str, scan: Scan) -> None:
+    if scan.grid is None:
+        raise ScanError(no_map(kind))
+    if not scan.is_map:
+        kept = "this one is hexagonal" if scan.grid.hexagonal else f"in this one {scan.missing} patterns are missing"
+        raise ScanError(f"{kind}: a pattern's neighbours are those on a complete square map, and {kept}.")
 
 
 def _saved_fields(step: Step | type[Step]) -> list[Field[Any]]:

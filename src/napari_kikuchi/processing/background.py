@@ -5,15 +5,19 @@ Everything here takes and returns arrays, works on each pattern by itself, and l
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..scan import ScanError
+from .rescale import from_levels
 
 __all__ = [
     "Operation",
+    "as_background",
+    "check_size",
     "dynamic_background",
     "remove_dynamic_background",
     "remove_static_background",
@@ -104,13 +108,14 @@ def remove_dynamic_background(
     return _apply(patterns, dynamic_background(patterns, sigma, mask), operation, mask)
 
 
-def static_background(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
+def static_background(patterns: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The background common to a scan: the mean of patterns sampled from it.
 
     Parameters
     ----------
-    patterns : array, shape (n, height, width)
-        A sample from many grains, so that their bands average out.
+    patterns : iterable of arrays, each of shape (height, width)
+        A sample from many grains, so that their bands average out; or an array, shape (n, height, width). They are
+        summed one by one in float64, so that not all of them have to be in memory.
 
     Returns
     -------
@@ -121,10 +126,63 @@ def static_background(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
     ScanError
         If there is no pattern.
     """
-    patterns = _as_block(patterns, None)
-    if not len(patterns):
+    total: NDArray[np.float64] = np.zeros((), dtype=np.float64)
+    n = 0
+    for pattern in patterns:
+        total = total + pattern
+        n += 1
+    if not n:
         raise ScanError("A static background is the mean of patterns, and none were given.")
-    return patterns.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(total / n, dtype=np.float32)
+
+
+def as_background(background: NDArray[Any]) -> NDArray[np.float32]:
+    """A user's own background in the unit of patterns: fractions of the full range.
+
+    Parameters
+    ----------
+    background : array, shape (height, width)
+        Of an unsigned integer type, whose maximum is the full range, or floating point in 0..1.
+
+    Returns
+    -------
+    array, shape (height, width), float32
+        In 0..1.
+
+    Raises
+    ------
+    ScanError
+        If it is no image of such values.
+    """
+    image = np.asarray(background)
+    if image.ndim != 2 or image.size == 0 or image.dtype.kind not in "uf":
+        raise ScanError(
+            "A static background is an image (height, width) of unsigned integers or floating point numbers, not an "
+            f"array of shape {image.shape} and type {image.dtype}."
+        )
+    floats = from_levels(image)
+    low, high = float(floats.min()), float(floats.max())
+    if not (low >= 0 and high <= 1):
+        raise ScanError(
+            "A floating point background holds fractions of the pixel type's full range, 0 to 1; this one goes from "
+            f"{low:g} to {high:g}: divide it by 255 for 8-bit patterns, by 65535 for 16-bit ones."
+        )
+    return floats
+
+
+def check_size(background: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Refuse a background that is not of the patterns' shape (height, width).
+
+    Raises
+    ------
+    ScanError
+        If it is of another one.
+    """
+    if background.shape != shape:
+        raise ScanError(
+            f"The static background is {_size(background.shape)} and the patterns are {_size(shape)} pixels; "
+            "give a background of the patterns' size."
+        )
 
 
 def remove_static_background(
@@ -155,11 +213,7 @@ def remove_static_background(
         If the operation is unknown, or the shapes do not fit.
     """
     patterns = _as_block(patterns, mask)
-    if background.shape != patterns.shape[1:]:
-        raise ScanError(
-            f"The static background is {_size(background.shape)} and the patterns are {_size(patterns.shape[1:])} "
-            "pixels; give a background of the patterns' size."
-        )
+    check_size(background, patterns.shape[1:])
     return _apply(patterns, background.astype(np.float32)[None], operation, mask)
 
 
@@ -180,7 +234,8 @@ def _apply(
 
 def _divisor(background: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
     """The background, kept from 0 so that an unlit corner becomes dark and not infinitely bright."""
-    inside = background if mask is None else background[:, mask]
+    # In C order, since otherwise the order of the sums, and so their last bits, would depend on the number of patterns.
+    inside = background if mask is None else np.ascontiguousarray(background[:, mask])
     level = np.abs(inside).reshape(len(background), -1).mean(axis=1, dtype=np.float64) if inside.size else 0
     floor = np.maximum(np.broadcast_to(level, len(background)) * _DARK, np.finfo(np.float32).tiny)
     return np.maximum(background, floor[:, None, None].astype(np.float32))

@@ -1,0 +1,477 @@
+"""The steps of a recipe: each a small frozen dataclass, callable with a block of patterns.
+
+The metadata of a step's fields (label, unit, range, meaning) is what the widgets, the command line's help and the
+documentation are made from, so that they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .autoencoder.model import DEFAULT_MODEL
+from .processing.background import Operation
+from .processing.neighbours import Weights
+from .scan import Grid, Scan, ScanError, ScanWarning
+
+__all__ = [
+    "STEPS",
+    "Autoencoder",
+    "Clahe",
+    "DynamicBackground",
+    "Mask",
+    "NeighbourAverage",
+    "Patterns",
+    "Rescale",
+    "StaticBackground",
+    "Step",
+    "StepOnMap",
+    "no_map",
+]
+
+Patterns = NDArray[np.float32]
+Mask = NDArray[np.bool_] | None
+Scale = Literal["kept", "lost", "full"]
+
+# Patterns that a static background is the mean of: more would change it by less than a hundredth of a pattern's noise.
+SAMPLED = 1000
+# With fewer, the bands of single grains stand out of the mean.
+FEW = 50
+# Pixels of the patterns read at a time for it: 16 MiB as float32.
+SAMPLE_PIXELS = 2**22
+
+
+def parameter(default: Any, *, label: str, help: str, **extra: Any) -> Any:
+    """A dataclass field that knows its label, its meaning and, where it has them, `unit`, `min`, `max`, `step`,
+    `choices`.
+
+    With `saved=False` it stays out of recipe files: what one user allowed is not allowed for whoever gets the file.
+    """
+    return field(default=default, metadata={"label": label, "help": help, **extra})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on a block of patterns.
+
+    Subclasses are callable with `(patterns, mask)`: (n, height, width) float32 and a boolean (height, width) or None,
+    True where the detector sees; they return an array of the same shape and leave their argument as it was.
+
+    Attributes
+    ----------
+    kind : str
+        The step's name in a recipe file.
+    scale : "kept", "lost" or "full"
+        What becomes of the absolute intensities: kept; lost, so that the output has to be stretched; or full, already
+        laid over 0..1.
+    """
+
+    kind: ClassVar[str]
+    scale: ClassVar[Scale]
+
+    def prepare(self) -> None:
+        """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
+
+    def fit(self, scan: Scan) -> Self:
+        """The step with what it has to learn from a whole scan; most steps learn nothing.
+
+        Parameters
+        ----------
+        scan : Scan
+            As the steps before this one leave it; `patterns` need only be indexed.
+        """
+        return self
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Apply to a block of patterns."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            self._check(spec.name, getattr(self, spec.name), spec.metadata)
+
+    def _check(self, name: str, value: Any, limits: Any) -> None:
+        if "choices" in limits and value not in limits["choices"]:
+            raise ScanError(
+                f"{self.kind}: {name} is {value!r}, where one of {', '.join(limits['choices'])} was expected."
+            )
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ScanError(f"{self.kind}: {name} is {number}, not a finite number.")
+            if "min" in limits and number < limits["min"]:
+                raise ScanError(f"{self.kind}: {name} is {number}, below its minimum of {limits['min']}.")
+            if "max" in limits and number > limits["max"]:
+                raise ScanError(f"{self.kind}: {name} is {number}, above its maximum of {limits['max']}.")
+
+
+class StepOnMap(Step):
+    """A step that makes a pattern from the neighbours, too, that it has on a square map.
+
+    Subclasses are callable with `(patterns, mask, grid)`: the patterns of a rectangle of the map, in scanning order,
+    and its rows and columns. Those nearer to the rectangle's edges than `rim` come out right only where that is the
+    map's own edge; whoever cuts the map into rectangles lets them overlap, and cuts the rims off.
+
+    Attributes
+    ----------
+    rim : int
+        How many rows and columns of neighbours the step sees on either side.
+    """
+
+    @property
+    def rim(self) -> int:
+        """How many rows and columns of neighbours the step sees on either side."""
+        raise NotImplementedError
+
+    def __call__(self, patterns: Patterns, mask: Mask = None, grid: Grid | None = None) -> Patterns:
+        """Apply to a rectangle of the map."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class StaticBackground(Step):
+    """Take out the background that all patterns of a scan share: that of the detector and of the mean scattering.
+
+    The background is the mean of up to 1000 patterns spread evenly over the scan, learnt by `fit` (which `apply`
+    calls), or one given by the user.
+
+    Parameters
+    ----------
+    operation : "divide" or "subtract"
+    own : bool
+        Whether the background is one given by the user. Follows from `background`; it stays in recipe files, so that a
+        recipe never passes off the mean of a scan as what was given.
+    background : array, shape (height, width), optional
+        A background of the user's own: of an unsigned integer type, or floating point in 0..1, fractions of the full
+        range as the patterns themselves.
+    learnt : array, shape (height, width), float32, optional
+        What `fit` found, in the unit of the patterns as this step gets them.
+
+    Raises
+    ------
+    ScanError
+        If the operation is another one, or the background is not an image of such values.
+    """
+
+    kind: ClassVar[str] = "static-background"
+    scale: ClassVar[Scale] = "lost"
+
+    operation: Literal["divide", "subtract"] = parameter(
+        "divide",
+        label="Static background",
+        choices=get_args(Operation),
+        help="Whether to divide patterns by the background that all of them share, or to subtract it.",
+    )
+    own: bool = parameter(
+        False,
+        label="Background of one's own",
+        help="Whether the background is one given by the user, instead of the mean of the scan's patterns.",
+    )
+    background: NDArray[Any] | None = field(
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={
+            "label": "Background",
+            "help": "An image of the patterns' size to use as their static background, instead of the scan's mean.",
+            "saved": False,
+        },
+    )
+    learnt: Patterns | None = field(
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={"label": "Learnt background", "help": "The mean of the scan's patterns.", "saved": False},
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.background is not None:
+            from .processing.background import as_background
+
+            object.__setattr__(self, "own", True)
+            object.__setattr__(self, "background", as_background(self.background))
+
+    def prepare(self) -> None:
+        """Notice a background that was not given.
+
+        Raises
+        ------
+        ScanError
+            If the step comes from a recipe file that was made with a background of the user's own.
+        """
+        if self.own and self.background is None:
+            raise ScanError(
+                f"{self.kind}: this was made with a background of the user's own (own = true), which a recipe file "
+                "does not hold; give it again."
+            )
+
+    def fit(self, scan: Scan) -> Self:
+        """The step with the scan's background, or with the user's own if that fits the scan.
+
+        Reads up to 1000 patterns. Which ones depends on the number of patterns alone, so that the same scan always has
+        the same background.
+
+        Warns
+        -----
+        ScanWarning
+            If so few patterns are averaged that the background shows their bands.
+
+        Raises
+        ------
+        ScanError
+            If there is a single pattern, or the user's background is missing or of another size.
+        """
+        from .processing.background import check_size, static_background
+
+        self.prepare()
+        if self.background is not None:
+            check_size(self.background, (scan.height, scan.width))
+            return self
+        if scan.n < 2:
+            raise ScanError(
+                f"{self.kind}: the background is the mean of many patterns, and here is a single one; "
+                "give a background of your own."
+            )
+        if scan.n < FEW:
+            warnings.warn(
+                f"The static background is the mean of {scan.n} patterns only, and takes part of their bands with it; "
+                "give one from a larger scan, or remove the dynamic background alone.",
+                ScanWarning,
+                stacklevel=2,
+            )
+        return replace(self, learnt=static_background(_sampled(scan)))
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Take it out; see `napari_kikuchi.processing.background.remove_static_background`.
+
+        Raises
+        ------
+        ScanError
+            If the background is not known yet.
+        """
+        from .processing.background import remove_static_background
+
+        self.prepare()
+        background = self.background if self.own else self.learnt
+        if background is None:
+            raise ScanError(
+                f"{self.kind}: the background is not known before it was learnt from a whole scan, "
+                "with fit(scan) or by napari_kikuchi.apply."
+            )
+        return remove_static_background(patterns, background, self.operation, mask)
+
+
+def _sampled(scan: Scan) -> Iterator[Patterns]:
+    """Patterns spread evenly over a scan, one by one."""
+    from .processing.rescale import from_levels
+
+    points = np.unique(np.linspace(0, scan.n - 1, min(scan.n, SAMPLED)).round().astype(int))
+    length = max(1, SAMPLE_PIXELS // (scan.height * scan.width))
+    for start in range(0, len(points), length):
+        yield from from_levels(np.asarray(scan.patterns[points[start : start + length]]))
+
+
+@dataclass(frozen=True)
+class DynamicBackground(Step):
+    """Take out each pattern's own background: the pattern blurred so much that its bands are gone."""
+
+    kind: ClassVar[str] = "dynamic-background"
+    scale: ClassVar[Scale] = "lost"
+
+    sigma: float = parameter(
+        0.125,
+        label="Sigma",
+        unit="widths",
+        min=0.01,
+        max=1.0,
+        step=0.005,
+        help="Standard deviation of the Gaussian that blurs a pattern to its background, in widths of the pattern: "
+        "a smaller one follows finer changes of brightness, and takes more of broad bands with it.",
+    )
+    operation: Literal["divide", "subtract"] = parameter(
+        "divide",
+        label="Dynamic background",
+        choices=get_args(Operation),
+        help="Whether to divide each pattern by its own background, or to subtract it.",
+    )
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Take it out; see `napari_kikuchi.processing.background.remove_dynamic_background`."""
+        from .processing.background import remove_dynamic_background
+
+        return remove_dynamic_background(patterns, self.sigma * patterns.shape[2], self.operation, mask)
+
+
+@dataclass(frozen=True)
+class NeighbourAverage(StepOnMap):
+    """Average each pattern with its neighbours on the map: less noise, and blurred grain boundaries.
+
+    Raises
+    ------
+    ScanError
+        If the window is even, or out of its range, or there are no such weights.
+    """
+
+    kind: ClassVar[str] = "neighbour-average"
+    scale: ClassVar[Scale] = "kept"
+
+    window: int = parameter(
+        3,
+        label="Window",
+        min=3,
+        max=15,
+        step=2,
+        help="Rows and columns of the map that are averaged, the pattern's own in their middle: an odd number.",
+    )
+    weights: Literal["gaussian", "uniform"] = parameter(
+        "gaussian",
+        label="Weights",
+        choices=get_args(Weights),
+        help="gaussian: nearer neighbours count more, those beside the pattern 0.61 times itself in a window of 3. "
+        "uniform: all count the same.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window % 2 == 0:
+            raise ScanError(f"{self.kind}: window is {self.window}, where an odd number was expected.")
+
+    @property
+    def rim(self) -> int:
+        """Half the window."""
+        return self.window // 2
+
+    def __call__(self, patterns: Patterns, mask: Mask = None, grid: Grid | None = None) -> Patterns:
+        """Average; see `napari_kikuchi.processing.neighbours.average_neighbours`.
+
+        Raises
+        ------
+        ScanError
+            If the grid is not given.
+        """
+        from .processing.neighbours import average_neighbours
+
+        if grid is None:
+            raise ScanError(no_map(self.kind))
+        return average_neighbours(patterns, grid.shape, self.window, self.weights, mask)
+
+
+def no_map(kind: str) -> str:
+    """What to say of a step on a map where there is none."""
+    return (
+        f"{kind}: a pattern's neighbours are those on its map, and there is no map here; give the rows and columns, "
+        "and apply the recipe to a whole scan or to an array (rows, columns, height, width)."
+    )
+
+
+@dataclass(frozen=True)
+class Clahe(Step):
+    """Contrast-limited adaptive histogram equalisation: evens out brightness and brings up weak bands."""
+
+    kind: ClassVar[str] = "clahe"
+    scale: ClassVar[Scale] = "full"
+
+    clip_limit: float = parameter(
+        3.0,
+        label="Clip limit",
+        min=0.1,
+        max=100.0,
+        step=0.5,
+        help="How much contrast a tile may gain, in multiples of its mean histogram count: "
+        "a higher limit brings up weak bands, and noise.",
+    )
+    tiles: tuple[int, int] = parameter(
+        (8, 8),
+        label="Tiles",
+        min=1,
+        max=64,
+        step=1,
+        help="Rows and columns of tiles equalised on their own: more tiles follow finer changes of brightness.",
+    )
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Equalise each pattern; see `napari_kikuchi.processing.clahe.clahe`."""
+        from .processing.clahe import clahe
+
+        return clahe(patterns, self.clip_limit, self.tiles, mask)
+
+
+@dataclass(frozen=True)
+class Autoencoder(Step):
+    """Denoise each pattern with a network."""
+
+    kind: ClassVar[str] = "autoencoder"
+    scale: ClassVar[Scale] = "lost"
+
+    model: str = parameter(
+        DEFAULT_MODEL,
+        label="Model",
+        help="A shipped model's name, or the path of a .keras or .h5 file or a TensorFlow SavedModel folder.",
+    )
+    trust_model: bool = parameter(
+        False,
+        label="Trust this model",
+        saved=False,
+        help="Open a SavedModel, whose graph can read and write files. Say yes only if you know where it comes from.",
+    )
+
+    def prepare(self) -> None:
+        """Load the network, which takes some seconds the first time.
+
+        Raises
+        ------
+        ScanError
+            If there is no such model, or it may not be opened.
+        """
+        from .autoencoder.model import load_model
+
+        load_model(self.model, trust=self.trust_model)
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`."""
+        from .autoencoder.model import load_model
+
+        return load_model(self.model, trust=self.trust_model).predict(patterns, mask=mask)
+
+
+@dataclass(frozen=True)
+class Rescale(Step):
+    """Lay each pattern over the full range and round it, as writing it to a file would.
+
+    Stands between two recipes that were run one after the other, so that the joined recipe gives the same bytes.
+    """
+
+    kind: ClassVar[str] = "rescale"
+    scale: ClassVar[Scale] = "full"
+
+    stretch: bool = parameter(
+        True,
+        label="Stretch",
+        help="Stretch each pattern to the full range first, between its 0.1 and 99.9 percentiles.",
+    )
+    levels: int = parameter(
+        65536,
+        label="Levels",
+        min=0,
+        max=65536,
+        step=1,
+        help="Number of levels to round to: 256 for 8 bits, 65536 for 16, 0 to leave as floating point.",
+    )
+
+    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
+        """Stretch, if asked to, and round."""
+        from .processing.rescale import quantise, stretch
+
+        stretched = stretch(patterns, mask) if self.stretch else patterns
+        return quantise(stretched, self.levels) if self.levels else stretched
+
+
+STEPS: dict[str, type[Step]] = {
+    step.kind: step for step in (StaticBackground, DynamicBackground, NeighbourAverage, Clahe, Autoencoder, Rescale)
+}
