@@ -5,6 +5,8 @@ from typing import ClassVar
 import dask.array as da
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import napari_kikuchi as nk
 from napari_kikuchi import pipeline
@@ -44,7 +46,7 @@ def test_a_block_of_one_equals_one_of_a_block(patterns, recipe):
 
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
 def test_chunked_equals_whole(patterns, recipe, small_blocks):
-    whole = recipe(patterns)
+    whole = recipe.fit(nk.Scan(patterns))(patterns)
     scan = pipeline.apply(nk.Scan(patterns), recipe)
     assert scan.patterns.chunks[0] == (4, 4, 1)
     for chunked in (
@@ -176,3 +178,123 @@ def test_the_grid_can_be_told(nickel, tmp_path, write_up):
         nk.process_file(plain, tmp_path / "map.up1", EQUALISE, grid=(2, 3))
     target = nk.process_file(plain, tmp_path / "images", EQUALISE, grid=(3, 3))
     assert len(list(target.glob("*.png"))) == 9
+
+
+ON_A_MAP = [
+    nk.Recipe([nk.NeighbourAverage()]),
+    nk.Recipe([nk.NeighbourAverage(5, "uniform"), nk.Clahe(), nk.NeighbourAverage()], "stretch"),
+    nk.Recipe([nk.DynamicBackground(), nk.NeighbourAverage(), nk.StaticBackground("subtract")]),
+    nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(), nk.Rescale(True, 256), nk.StaticBackground()], "keep"),
+    nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(9)], mask=nk.CircularMask(radius=0.4)),
+]
+
+
+@pytest.fixture(scope="module")
+def large_map():
+    """A map of 7x8 noisy patterns of 16x20 pixels, with their grid: large enough to learn a background from."""
+    y, x = np.mgrid[:16, :20]
+    patterns = np.random.default_rng(3).poisson(60 + 3 * x + 2 * y, (56, 16, 20)).astype(np.uint8)
+    return nk.Scan(patterns, nk.Grid(7, 8))
+
+
+@pytest.mark.parametrize("recipe", ON_A_MAP, ids=lambda recipe: recipe.title)
+@settings(max_examples=15)
+@given(st.integers(1, 60))
+def test_the_size_of_blocks_never_changes_a_result(large_map, recipe, length):
+    scan = large_map
+    whole = nk.apply(scan.as_map(), recipe)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pipeline, "BLOCK_PIXELS", length * 16 * 20)
+        for again in (
+            np.concatenate([block for _, block in pipeline.blocks(scan, recipe)]),
+            np.asarray(nk.apply(scan, recipe).patterns),
+            np.asarray(nk.apply(da.from_array(scan.as_map(), (2, 3, 16, 20)), recipe)),
+        ):
+            np.testing.assert_array_equal(again.reshape(whole.shape), whole)
+
+
+@pytest.mark.parametrize("second", ON_A_MAP, ids=lambda recipe: recipe.title)
+def test_backgrounds_and_neighbours_one_after_the_other_can_be_run_again(large_map, second):
+    first = nk.Recipe([nk.StaticBackground("subtract"), nk.NeighbourAverage()], mask=second.mask)
+    twice = nk.apply(nk.apply(large_map, first), second)
+    again = nk.apply(large_map, nk.Recipe.from_toml(twice.recipe))
+    np.testing.assert_array_equal(again.patterns, twice.patterns)
+
+
+def test_of_a_map_only_what_is_looked_at_and_its_neighbours_are_read(small_blocks):
+    Watched.read.clear()
+    done = nk.average_neighbours(nk.Scan(Watched(), nk.Grid(9, 1)))
+    assert not any(part.stop > part.start for part in Watched.read)
+    Watched.read.clear()
+    np.asarray(done.patterns[8])
+    assert sorted((part.start, part.stop) for part in Watched.read) == [(4, 8), (8, 9)]
+
+
+def test_backgrounds_are_removed_from_scans_and_arrays(large_map):
+    scan = large_map
+    done = nk.remove_background(scan, "subtract", "none")
+    assert isinstance(done.patterns, da.Array)
+    assert nk.Recipe.from_toml(done.recipe) == nk.Recipe([nk.StaticBackground("subtract")])
+    floats = scan.patterns / np.float32(255)
+    raw = floats - floats.mean(axis=0)
+    for pattern, left in zip(np.asarray(done.patterns).astype(float), raw, strict=True):
+        assert np.corrcoef(pattern.ravel(), left.ravel())[0, 1] > 0.999
+        assert (pattern.min(), pattern.max()) == (0, 255)
+    np.testing.assert_array_equal(
+        nk.remove_background(scan.as_map(), "subtract", "none").reshape(-1, 16, 20), done.patterns
+    )
+
+
+def test_an_own_background_is_used(large_map):
+    own = np.full((16, 20), 0.5)
+    done = nk.remove_background(large_map, "divide", "none", background=own)
+    np.testing.assert_array_equal(done.patterns, nk.Recipe([], "stretch")(large_map.patterns))
+    with pytest.raises(nk.ScanError, match="give it again"):
+        nk.apply(large_map, nk.Recipe.from_toml(done.recipe))
+
+
+def test_neighbours_are_averaged_with_their_intensities(large_map):
+    even = np.full((3, 4, 5, 6), 77, dtype=np.uint16)
+    np.testing.assert_array_equal(nk.average_neighbours(even), even)
+    noisy, smooth = np.asarray(large_map.patterns), np.asarray(nk.average_neighbours(large_map).patterns)
+    assert smooth.mean() == pytest.approx(noisy.mean(), rel=0.01)
+    assert smooth.std(axis=0).mean() < 0.5 * noisy.std(axis=0).mean()
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (56, 16, 20)])
+def test_without_a_map_there_are_no_neighbours(large_map, shape):
+    with pytest.raises(nk.ScanError, match="there is no map here"):
+        nk.average_neighbours(large_map.patterns.reshape(-1)[: np.prod(shape)].reshape(shape))
+    with pytest.raises(nk.ScanError, match="there is no map here"):
+        list(pipeline.blocks(nk.Scan(large_map.patterns), ON_A_MAP[0]))
+
+
+def test_backgrounds_and_neighbours_from_file_to_file(large_map, tmp_path):
+    source = nk.save_scan(tmp_path / "scan.up1", large_map)
+    recipe = nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage()])
+    target = nk.process_file(source, tmp_path / "out.up1", recipe)
+    np.testing.assert_array_equal(nk.open_scan(target).patterns, nk.apply(large_map, recipe).patterns)
+    folder = nk.export_images(large_map, tmp_path / "images")
+    with pytest.raises(nk.ScanError, match="there is no map here"):
+        nk.process_file(folder, tmp_path / "none.up1", recipe)
+    assert not (tmp_path / "none.up1").exists()
+    images = nk.process_file(folder, tmp_path / "done", recipe, grid=(7, 8))
+    np.testing.assert_array_equal(nk.open_scan(images).patterns, nk.open_scan(target).patterns)
+
+
+def test_what_lies_in_the_shadow_of_a_round_screen_comes_out_black(silicon_up1):
+    raw = nk.open_scan(silicon_up1)
+    denoised = np.asarray(nk.denoise(raw).patterns[0])
+    shadow = np.asarray(raw.patterns[0]) < 10
+    assert shadow.mean() > 0.1
+    assert (denoised[shadow] == 0).all()
+    everywhere = nk.apply(raw, nk.Recipe([nk.Autoencoder(find_screen=False)]))
+    assert (np.asarray(everywhere.patterns[0])[shadow] > 0).any()
+
+
+def test_a_mask_of_the_user_goes_before_the_screen_that_was_found(silicon_up1):
+    raw = nk.open_scan(silicon_up1)
+    mask = nk.CircularMask(0.5, 0.5, 0.3)
+    denoised = np.asarray(nk.denoise(raw, mask=mask).patterns[0])
+    outside = ~mask.inside(480, 480)
+    np.testing.assert_array_equal(denoised[outside], np.asarray(raw.patterns[0])[outside])

@@ -217,7 +217,7 @@ class Recipe:
         fitted: list[Step] = []
         for step in self.steps:
             before = replace(scan, patterns=_SoFar(scan, Recipe(fitted, mask=self.mask))) if fitted else scan
-            fitted.append(step.fit(before))
+            fitted.append(step.fit(before, scan))
         return Recipe(fitted, self.output, self.mask)
 
     def then(self, other: Recipe, pixel_type: np.dtype[Any]) -> Recipe:
@@ -260,7 +260,7 @@ class Recipe:
         equalise = Clahe(clip_limit, tiles)
         before = [equalise] if clahe in ("before", "both") else []
         after = [equalise] if clahe in ("after", "both") else []
-        return cls([*before, Autoencoder(model, trust_model), *after], mask=mask)
+        return cls([*before, Autoencoder(model, trust_model=trust_model), *after], mask=mask)
 
     @classmethod
     def removing_background(

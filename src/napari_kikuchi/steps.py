@@ -41,6 +41,8 @@ Scale = Literal["kept", "lost", "full"]
 
 # Patterns that a static background is the mean of: more would change it by less than a hundredth of a pattern's noise.
 SAMPLED = 1000
+# Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
+SAMPLED_FOR_SCREEN = 100
 # With fewer, the bands of single grains stand out of the mean.
 FEW = 50
 # Pixels of the patterns read at a time for it: 16 MiB as float32.
@@ -78,13 +80,15 @@ class Step:
     def prepare(self) -> None:
         """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
 
-    def fit(self, scan: Scan) -> Self:
+    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
         """The step with what it has to learn from a whole scan; most steps learn nothing.
 
         Parameters
         ----------
         scan : Scan
             As the steps before this one leave it; `patterns` need only be indexed.
+        raw : Scan, optional
+            As it was before all steps, for those that learn of the detector; `scan` if not given.
         """
         return self
 
@@ -208,10 +212,10 @@ class StaticBackground(Step):
         if self.own and self.background is None:
             raise ScanError(
                 f"{self.kind}: this was made with a background of the user's own (own = true), which a recipe file "
-                "does not hold; give it again."
+                "does not hold; give it again, with --background or as StaticBackground(background=...)."
             )
 
-    def fit(self, scan: Scan) -> Self:
+    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
         """The step with the scan's background, or with the user's own if that fits the scan.
 
         Reads up to 1000 patterns. Which ones depends on the number of patterns alone, so that the same scan always has
@@ -245,7 +249,7 @@ class StaticBackground(Step):
                 ScanWarning,
                 stacklevel=2,
             )
-        return replace(self, learnt=static_background(_sampled(scan)))
+        return replace(self, learnt=static_background(_sampled(scan, SAMPLED)))
 
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Take it out; see `napari_kikuchi.processing.background.remove_static_background`.
@@ -267,11 +271,11 @@ class StaticBackground(Step):
         return remove_static_background(patterns, background, self.operation, mask)
 
 
-def _sampled(scan: Scan) -> Iterator[Patterns]:
-    """Patterns spread evenly over a scan, one by one."""
+def _sampled(scan: Scan, most: int) -> Iterator[Patterns]:
+    """Up to so many patterns spread evenly over a scan, one by one."""
     from .processing.rescale import from_levels
 
-    points = np.unique(np.linspace(0, scan.n - 1, min(scan.n, SAMPLED)).round().astype(int))
+    points = np.unique(np.linspace(0, scan.n - 1, min(scan.n, most)).round().astype(int))
     length = max(1, SAMPLE_PIXELS // (scan.height * scan.width))
     for start in range(0, len(points), length):
         yield from from_levels(np.asarray(scan.patterns[points[start : start + length]]))
@@ -404,7 +408,12 @@ class Clahe(Step):
 
 @dataclass(frozen=True)
 class Autoencoder(Step):
-    """Denoise each pattern with a network."""
+    """Denoise each pattern with a network.
+
+    Networks draw bright ridges along the shadow of a round screen if they take it for part of the pattern. So `fit`
+    (which `apply` calls) looks for such a shadow in the scan; what lies in it takes no part, and comes out black. A mask
+    given with the recipe goes before.
+    """
 
     kind: ClassVar[str] = "autoencoder"
     scale: ClassVar[Scale] = "lost"
@@ -414,11 +423,22 @@ class Autoencoder(Step):
         label="Model",
         help="A shipped model's name, or the path of a .keras or .h5 file or a TensorFlow SavedModel folder.",
     )
+    find_screen: bool = parameter(
+        True,
+        label="Find the screen",
+        help="Look for the shadow around a round screen, or of what stands before it, and leave it out.",
+    )
     trust_model: bool = parameter(
         False,
         label="Trust this model",
         saved=False,
         help="Open a SavedModel, whose graph can read and write files. Say yes only if you know where it comes from.",
+    )
+    screen: NDArray[np.bool_] | None = field(
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={"label": "Screen", "help": "The lit part of the detector, as found in the scan.", "saved": False},
     )
 
     def prepare(self) -> None:
@@ -433,11 +453,25 @@ class Autoencoder(Step):
 
         load_model(self.model, trust=self.trust_model)
 
+    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
+        """The step with the lit part of the detector, from the mean of up to 100 of the raw patterns."""
+        from .processing.background import static_background
+        from .processing.mask import find_screen
+
+        if not self.find_screen:
+            return self
+        return replace(self, screen=find_screen(static_background(_sampled(raw or scan, SAMPLED_FOR_SCREEN))))
+
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`."""
         from .autoencoder.model import load_model
 
-        return load_model(self.model, trust=self.trust_model).predict(patterns, mask=mask)
+        model = load_model(self.model, trust=self.trust_model)
+        if mask is not None or self.screen is None:
+            return model.predict(patterns, mask=mask)
+        denoised = model.predict(patterns, mask=self.screen)
+        black = denoised[:, self.screen].min(axis=1)
+        return np.where(self.screen, denoised, black[:, None, None])
 
 
 @dataclass(frozen=True)

@@ -324,14 +324,16 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
 
 
 def _import_keras() -> None:
-    """Import Keras without what TensorFlow's C++ side writes to the standard error meanwhile, at any log level."""
+    """Import Keras without what TensorFlow writes to the standard error, at any log level, until it knows its devices."""
     if "keras" in sys.modules:
         return
     kept = os.dup(2)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        import keras  # noqa: F401
+        import keras
+
+        keras.distribution.list_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -54,6 +54,7 @@ class ProcessingDock(Container[Any]):
         self._viewer = viewer
         self._worker: Any = None
         self._cancelled = False
+        self._fit: tuple[Image, Recipe, Recipe] | None = None
         self._grid_before: bool | None = None
         self.layer = layer_picker()
         self.preview = CheckBox(value=preview, text="Preview the pattern now shown")
@@ -101,13 +102,19 @@ class ProcessingDock(Container[Any]):
             self.before_after.clear()
             return
         try:
-            recipe = self.make_recipe()
-            scan_from_layer(layer)
+            recipe, scan = self.make_recipe(), scan_from_layer(layer)
         except ScanError as error:
             self._say(str(error))
             return
         index = index_shown(self._viewer, layer)
-        self._previewer.request(lambda: (np.asarray(layer.data[index]), recipe))
+        self._previewer.request(lambda: (np.asarray(layer.data[index]), self._fitted(recipe, scan, layer)))
+
+    def _fitted(self, recipe: Recipe, scan: Scan, layer: Image) -> Recipe:
+        """The recipe with what it learns from the whole layer, learnt once for all patterns that are previewed."""
+        known = self._fit
+        if known is None or known[0] is not layer or known[1] != recipe:
+            self._fit = known = layer, recipe, recipe.fit(scan)
+        return known[2]
 
     def _show_preview(self, before: NDArray[Any], after: NDArray[Any]) -> None:
         if self.preview.value:
