@@ -16,7 +16,7 @@ from napari_kikuchi.cli import app
 from napari_kikuchi.formats import recipe_path
 from napari_kikuchi.opencv import cv2
 
-WRITING = ["clahe", "denoise", "export", "pack"]
+WRITING = ["background", "average", "clahe", "denoise", "export", "pack"]
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ def names(folder):
 def arguments(command, nickel_up1, folder, out):
     """A command that writes, complete but for options."""
     return {
+        "background": ("background", nickel_up1, f"{out}.up1", "--static", "none"),
+        "average": ("average", nickel_up1, f"{out}.up1"),
         "clahe": ("clahe", nickel_up1, f"{out}.up1"),
         "denoise": ("denoise", nickel_up1, f"{out}.up1"),
         "export": ("export", nickel_up1, out),
@@ -69,7 +71,7 @@ def test_version(run):
 
 
 def test_help_teaches(run):
-    for command in ("info", "clahe", "denoise", "export", "pack", "models", "demo"):
+    for command in ("info", *WRITING, "models", "demo"):
         answer = run(command, "--help")
         assert answer.exit_code == 0
         assert f"napari-kikuchi {command}" in answer.stdout.split("Examples:")[1]
@@ -158,6 +160,52 @@ def test_clahe_keeps_what_lies_outside_the_mask(run, nickel_up2, tmp_path):
     raw, done = (np.asarray(nk.open_scan(path).patterns) for path in (nickel_up2, out))
     np.testing.assert_array_equal(raw[:, ~inside], done[:, ~inside])
     assert (raw[:, inside] != done[:, inside]).mean() > 0.5
+
+
+@pytest.mark.filterwarnings("ignore:The static background is the mean:napari_kikuchi.ScanWarning")
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ((), [nk.StaticBackground(), nk.DynamicBackground()]),
+        (("--static", "subtract", "--dynamic", "none"), [nk.StaticBackground("subtract")]),
+        (("--static", "none", "--dynamic", "subtract", "--sigma", 0.2), [nk.DynamicBackground(0.2, "subtract")]),
+    ],
+)
+def test_backgrounds_are_removed(run, nickel_up2, tmp_path, options, steps):
+    out = tmp_path / "out.up2"
+    answer = run("background", nickel_up2, out, *options)
+    assert answer.exit_code == 0, answer.stderr
+    assert ("mean of 9 patterns only" in answer.stderr) == (steps[0].kind == "static-background")
+    assert nk.Recipe.from_toml(recipe_path(out).read_text()) == nk.Recipe(steps)
+    np.testing.assert_array_equal(
+        nk.open_scan(out).patterns, nk.apply(nk.open_scan(nickel_up2), nk.Recipe(steps)).patterns
+    )
+
+
+def test_an_own_background_is_read_from_an_image_or_an_array(run, nickel_up1, nickel, tmp_path):
+    own = nickel.max(axis=0)
+    np.save(tmp_path / "own.npy", own)
+    (tmp_path / "own.png").write_bytes(cv2.imencode(".png", own)[1].tobytes())
+    for name in ("own.npy", "own.png"):
+        out = tmp_path / f"{name}.up1"
+        answer = run("background", nickel_up1, out, "--dynamic", "none", "--background", tmp_path / name)
+        assert answer.exit_code == 0, answer.stderr
+        np.testing.assert_array_equal(
+            nk.open_scan(out).patterns, nk.remove_background(nickel, dynamic="none", background=own)
+        )
+        again = run("denoise", nickel_up1, tmp_path / "again.up1", "--recipe", recipe_path(out))
+        assert fails(again, 1, "own = true", "give it again")
+
+
+def test_neighbours_are_averaged(run, nickel_up1, nickel, folder, tmp_path):
+    out = tmp_path / "out.up1"
+    answer = run("average", nickel_up1, out, "--window", 5, "--weights", "uniform", "--mask", "0.5,0.5,0.4")
+    assert answer.exit_code == 0, answer.stderr
+    expected = nk.average_neighbours(nickel.reshape(3, 3, 60, 60), 5, "uniform", mask=nk.CircularMask(radius=0.4))
+    np.testing.assert_array_equal(nk.open_scan(out).as_map(), expected)
+    assert run("average", folder, tmp_path / "done", "--grid", "3x3").exit_code == 0
+    assert fails(run("average", folder, tmp_path / "none.up1"), 1, "give the rows and columns")
+    assert not (tmp_path / "none.up1").exists()
 
 
 def test_the_real_files_are_denoised(run, nickel_file, silicon_file, tmp_path):
@@ -340,6 +388,14 @@ def test_nothing_is_written_onto_its_own_input(run, nickel_up1, folder, tmp_path
         ("clahe", "{file}", "{out}", "--clip-limit", "nan"),
         ("clahe", "{file}", "{out}", "--mask", "0.5,0.5"),
         ("clahe", "{file}", "{out}", "--mask", "0.5,0.5,-1"),
+        ("background", "{file}", "{out}", "--static", "add"),
+        ("background", "{file}", "{out}", "--static", "none", "--dynamic", "none"),
+        ("background", "{file}", "{out}", "--static", "none", "--background", "{file}"),
+        ("background", "{file}", "{out}", "--dynamic", "none", "--sigma", "0.2"),
+        ("background", "{file}", "{out}", "--sigma", "2"),
+        ("average", "{file}", "{out}", "--window", "4"),
+        ("average", "{file}", "{out}", "--window", "1"),
+        ("average", "{file}", "{out}", "--weights", "flat"),
         ("denoise", "{file}", "{out}", "--clahe", "beside"),
         ("denoise", "{file}", "{out}", "--tiles", "4x4"),
         ("denoise", "{file}", "{out}", "--clip-limit", "2"),
@@ -363,6 +419,8 @@ def test_bad_usage_ends_with_2(run, nickel_up1, tmp_path, words):
         (("clahe", "{tmp}/none.up2", "{tmp}/out.up2"), "does not exist"),
         (("clahe", "{file}", "{tmp}/out.h5"), "end it in .up1 or .up2"),
         (("clahe", "{file}", "{tmp}/none/out.up1"), "no folder"),
+        (("background", "{file}", "{tmp}/out.up1", "--background", "{tmp}/none.png"), "none.png does not exist"),
+        (("background", "{file}", "{tmp}/out.up1", "--background", "{file}"), "cannot be read as an image"),
         (("denoise", "{file}", "{tmp}/out.up1", "--model", "no-such"), "no model 'no-such'"),
         (("denoise", "{file}", "{tmp}/out.up1", "--mask", "9,9,0.1"), "holds no pixel"),
         (("export", "{tmp}/none.up1", "{tmp}/out"), "does not exist"),
@@ -428,7 +486,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
     patterns = np.random.default_rng(0).integers(0, 256, (3000, 240, 240), dtype=np.uint8)
     source = nk.save_scan(tmp_path / "big.up1", nk.Scan(patterns))
     words = [sys.executable, "-m", "napari_kikuchi", "clahe", source, tmp_path / "out.up1", "--tiles", "20x20"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    # A shell starts what runs in its background deaf to Ctrl-C, and so would be this test's child.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*.partial")) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,9 +15,33 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
-from .cli_options import TILES, ClipLimit, GridOption, Mask, Overwrite, Source, Target, Tiles, about, given, usage
+from .cli_options import (
+    TILES,
+    ClipLimit,
+    GridOption,
+    Mask,
+    Overwrite,
+    Source,
+    Target,
+    Tiles,
+    about,
+    given,
+    in_range,
+    usage,
+)
+from .cli_output import load_models, process, progress_bar, report_written, say_pairing
 from .formats.images import ImageFormat
-from .recipe import Autoencoder, Clahe, Placement, Recipe
+from .processing.neighbours import Weights
+from .recipe import (
+    Autoencoder,
+    Clahe,
+    DynamicBackground,
+    NeighbourAverage,
+    Placement,
+    Recipe,
+    Removal,
+    StaticBackground,
+)
 from .scan import Grid, Scan, ScanError, ScanWarning
 
 if TYPE_CHECKING:
@@ -179,7 +202,71 @@ def clahe(
 ) -> None:
     """Even out brightness and bring up weak bands (contrast-limited adaptive histogram equalisation)."""
     step = usage(lambda: Clahe(clip_limit, (tiles.rows, tiles.columns)))
-    _process(source, target, Recipe([step], mask=mask), grid, overwrite)
+    process(source, target, Recipe([step], mask=mask), grid, overwrite)
+
+
+@app.command(
+    epilog=_examples(
+        "napari-kikuchi background scan.up2 scan-flat.up2",
+        "napari-kikuchi background scan.up1 scan-flat.up1 --static subtract --dynamic none --background detector.png",
+    )
+)
+def background(
+    ctx: typer.Context,
+    source: Source,
+    target: Target,
+    static: Annotated[
+        Removal, typer.Option("--static", help=f"{about(StaticBackground, 'operation')['help']} none: neither.")
+    ] = "divide",
+    dynamic: Annotated[
+        Removal, typer.Option("--dynamic", help=f"{about(DynamicBackground, 'operation')['help']} none: neither.")
+    ] = "divide",
+    sigma: Annotated[float, typer.Option("--sigma", **in_range(DynamicBackground, "sigma"))] = DynamicBackground.sigma,
+    own: Annotated[
+        Path | None,
+        typer.Option(
+            "--background",
+            metavar="FILE",
+            help=f"{about(StaticBackground, 'background')['help']} A grey image, or a .npy file (floats in 0..1).",
+        ),
+    ] = None,
+    mask: Mask = None,
+    grid: GridOption = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Take out the background that all patterns share, their mean, and then each pattern's own, a blur of it."""
+    from .formats import read_pattern
+
+    if static == "none" and own is not None:
+        raise typer.BadParameter("--background is the static background: choose --static divide or subtract.")
+    if dynamic == "none" and given(ctx, sigma="--sigma"):
+        raise typer.BadParameter("--sigma belongs to the dynamic background: choose --dynamic divide or subtract.")
+    recipe = usage(lambda: Recipe.removing_background(static, dynamic, sigma, mask=mask))
+    if own is not None:
+        recipe = Recipe.removing_background(static, dynamic, sigma, read_pattern(own), mask)
+    process(source, target, recipe, grid, overwrite)
+
+
+@app.command(
+    epilog=_examples(
+        "napari-kikuchi average scan.up2 scan-average.up2",
+        "napari-kikuchi average patterns averaged --grid 200x300 --window 5 --weights uniform",
+    )
+)
+def average(
+    source: Source,
+    target: Target,
+    window: Annotated[int, typer.Option("--window", **in_range(NeighbourAverage, "window"))] = NeighbourAverage.window,
+    weights: Annotated[
+        Weights, typer.Option("--weights", help=about(NeighbourAverage, "weights")["help"])
+    ] = NeighbourAverage.weights,
+    mask: Mask = None,
+    grid: GridOption = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Average each pattern with its neighbours on the map, which takes noise away and blurs grain boundaries."""
+    step = usage(lambda: NeighbourAverage(window, weights))
+    process(source, target, Recipe([step], mask=mask), grid, overwrite)
 
 
 @app.command(
@@ -224,7 +311,7 @@ def denoise(
             raise typer.BadParameter(f"{of_clahe[0]} belongs to CLAHE: add --clahe before, after or both.")
         size = tiles.rows, tiles.columns
         steps = usage(lambda: Recipe.denoising(model, clahe, clip_limit, size, mask, trust_model))
-    _process(source, target, steps, grid, overwrite)
+    process(source, target, steps, grid, overwrite)
 
 
 def _read_recipe(path: Path, trust_model: bool) -> Recipe:
@@ -235,80 +322,6 @@ def _read_recipe(path: Path, trust_model: bool) -> Recipe:
     recipe = Recipe.from_toml(text, str(path))
     steps = [replace(step, trust_model=trust_model) if isinstance(step, Autoencoder) else step for step in recipe.steps]
     return Recipe(steps, recipe.output, recipe.mask)
-
-
-def _process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool) -> None:
-    from .formats import check_target, open_scan, save_scan
-    from .pipeline import apply
-
-    scan = open_scan(source, grid=grid)
-    check_target(target, scan, overwrite=overwrite)
-    _load_models(recipe)
-    with _progress(recipe.title, scan.n) as progress:
-        save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
-    _report(scan.n, target)
-    _pairing(source, target)
-
-
-def _load_models(recipe: Recipe) -> None:
-    """Load the networks, saying so: a progress bar would stand still meanwhile."""
-    models = dict.fromkeys(step.model for step in recipe.steps if isinstance(step, Autoencoder))
-    if not models:
-        return
-    typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
-    with _quiet():
-        from .autoencoder.model import device_summary
-
-        recipe.prepare()
-        device = device_summary()
-    typer.echo(f"Loaded; {device}.", err=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the screen what TensorFlow's C++ side writes while it starts: until then it heeds no setting."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-def _report(n: int, target: Path) -> None:
-    from .formats import recipe_path
-
-    recipe = recipe_path(target)
-    typer.echo(
-        f"Wrote {n} patterns to {target}" + (f", and what was done to them to {recipe}." if recipe.exists() else ".")
-    )
-
-
-def _pairing(source: Path, target: Path) -> None:
-    pair = source.suffix.lower(), target.suffix.lower()
-    if source.stem == target.stem or not all(suffix in (".up1", ".up2") for suffix in pair):
-        return
-    typer.echo(
-        f"Indexing software pairs a pattern file with the .osc or .ang of the same name: for {target.name}, copy "
-        f"{source.stem}.osc or {source.stem}.ang to {target.stem}.osc or {target.stem}.ang.",
-        err=True,
-    )
 
 
 @app.command(
@@ -335,9 +348,9 @@ def export(
     from .formats import export_images, open_scan
 
     scan = open_scan(source, grid=grid)
-    with _progress("export", scan.n) as progress:
+    with progress_bar("export", scan.n) as progress:
         export_images(scan, folder, format, overwrite=overwrite, progress=progress)
-    _report(scan.n, folder)
+    report_written(scan.n, folder)
 
 
 @app.command(
@@ -374,11 +387,11 @@ def pack(
 
     if grid is not None and like is not None:
         raise typer.BadParameter("Give --grid or --like: the file tells the grid.")
-    with _progress("pack") as progress:
+    with progress_bar("pack") as progress:
         pack_images(folder, target, grid=grid, like=like, overwrite=overwrite, progress=progress)
     typer.echo(f"Wrote {target}, version {read_header(target).version}.")
     if like is not None:
-        _pairing(like, target)
+        say_pairing(like, target)
 
 
 @app.command(epilog=_examples("napari-kikuchi models", "napari-kikuchi models --json"))
@@ -425,5 +438,5 @@ def demo(
     """Denoise real patterns that come with the package: in napari, or file to file where there is no display."""
     from .demo import run
 
-    _load_models(Recipe.denoising())
+    load_models(Recipe.denoising())
     run(output)

@@ -24,6 +24,7 @@ __all__ = [
     "Tiles",
     "about",
     "given",
+    "in_range",
     "usage",
 ]
 
@@ -74,6 +75,11 @@ def about(step: type[Step], name: str) -> Mapping[str, Any]:
     return next(spec.metadata for spec in fields(step) if spec.name == name)
 
 
+def in_range(step: type[Step], name: str) -> dict[str, Any]:
+    """Range and help of an option that is a step's number."""
+    return {"min": about(step, name)["min"], "max": about(step, name)["max"], "help": about(step, name)["help"]}
+
+
 def given(ctx: typer.Context, **options: str) -> list[str]:
     """Which of some options were given: of the names on the command line, by parameter, those that were typed."""
     sources = {name: ctx.get_parameter_source(parameter) for parameter, name in options.items()}
@@ -83,8 +89,6 @@ def given(ctx: typer.Context, **options: str) -> list[str]:
 def _range(about: Mapping[str, Any]) -> str:
     return f"{about['help']} {about['min']} to {about['max']}."
 
-
-_CLIP_LIMIT, _TILES = about(Clahe, "clip_limit"), about(Clahe, "tiles")
 
 Source = Annotated[
     Path, typer.Argument(metavar="IN", show_default=False, help="A .up1 or .up2 file, or a folder of images.")
@@ -108,9 +112,9 @@ Overwrite = Annotated[
 ]
 ClipLimit = Annotated[
     float,
-    typer.Option("--clip-limit", min=_CLIP_LIMIT["min"], max=_CLIP_LIMIT["max"], help=_CLIP_LIMIT["help"]),
+    typer.Option("--clip-limit", **in_range(Clahe, "clip_limit")),
 ]
-Tiles = Annotated[Size, typer.Option("--tiles", metavar="RxC", parser=_size, help=_range(_TILES))]
+Tiles = Annotated[Size, typer.Option("--tiles", metavar="RxC", parser=_size, help=_range(about(Clahe, "tiles")))]
 TILES = Size(*Clahe.tiles)
 Mask = Annotated[
     CircularMask | None,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_kikuchi.formats import export_images, images, open_images, open_up, pack_images
+from napari_kikuchi.formats import export_images, images, open_images, open_up, pack_images, read_pattern
 from napari_kikuchi.scan import Grid, Scan, ScanError, ScanWarning
 
 
@@ -287,3 +287,30 @@ class TestTheFolderAppearsOnlyWhenItIsWhole:
         told = []
         export_images(scan, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
         assert told[-1] == (9, 9)
+
+
+class TestSinglePatterns:
+    @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+    def test_an_image_and_an_array_keep_their_levels(self, tmp_path, kind):
+        pattern = np.arange(12, dtype=kind).reshape(3, 4) * (np.iinfo(kind).max // 12)
+        (path,) = fill(tmp_path, [pattern]).glob("*.png")
+        np.save(tmp_path / "pattern.npy", pattern)
+        for file in (path, tmp_path / "pattern.npy"):
+            assert read_pattern(file).dtype == kind
+            np.testing.assert_array_equal(read_pattern(str(file)), pattern)
+
+    def test_what_is_no_single_grey_image_is_refused(self, tmp_path):
+        np.save(tmp_path / "many.npy", np.zeros((2, 3, 4)))
+        np.save(tmp_path / "objects.npy", np.array([[None]]), allow_pickle=True)
+        (tmp_path / "short.npy").write_bytes(b"")
+        (tmp_path / "scan.up1").write_bytes(b"no image")
+        for name, says in (
+            ("many.npy", r"no single grey image, but has shape \(2, 3, 4\)"),
+            ("objects.npy", "cannot be read as a NumPy file"),
+            ("short.npy", "cannot be read as a NumPy file"),
+            ("scan.up1", "cannot be read as an image"),
+            ("none.npy", "does not exist"),
+            ("", "is not a file"),
+        ):
+            with pytest.raises(ScanError, match=says):
+                read_pattern(tmp_path / name)

@@ -3,7 +3,7 @@
 from ..scan import ScanWarning
 from .ang import read_ang_grid
 from .dispatch import check_target, open_scan, save_scan
-from .images import FORMATS, ImageFormat, export_images, open_images, pack_images
+from .images import FORMATS, ImageFormat, export_images, open_images, pack_images, read_pattern
 from .pixels import to_pixel_type
 from .targets import recipe_path
 from .up import UPHeader, open_up, read_header, save_up
@@ -21,6 +21,7 @@ __all__ = [
     "pack_images",
     "read_ang_grid",
     "read_header",
+    "read_pattern",
     "recipe_path",
     "save_scan",
     "save_up",

@@ -21,7 +21,15 @@ from .pixels import conversion, read_blocks, same_pixels
 from .targets import Progress, check_free, refuse_own_input, whole_folder, write_recipe
 from .up import open_up, save_up
 
-__all__ = ["FORMATS", "ImageFormat", "check_export_folder", "export_images", "open_images", "pack_images"]
+__all__ = [
+    "FORMATS",
+    "ImageFormat",
+    "check_export_folder",
+    "export_images",
+    "open_images",
+    "pack_images",
+    "read_pattern",
+]
 
 ImageFormat = Literal["png", "tiff", "jpg", "bmp"]
 
@@ -191,6 +199,38 @@ def pack_images(
     if like is not None:
         refuse_own_input(Path(path), scan, Path(like))
     return save_up(path, scan, overwrite=overwrite, convert=True, progress=progress)
+
+
+def read_pattern(path: str | Path) -> NDArray[Any]:
+    """Read a single pattern, such as a background: a grey image or a NumPy file.
+
+    Parameters
+    ----------
+    path : path
+        A `.png`, `.tif`, `.tiff`, `.jpg`, `.jpeg`, `.bmp` or `.npy` file.
+
+    Returns
+    -------
+    array, shape (height, width)
+        Of the pixel type that it has in the file.
+
+    Raises
+    ------
+    ScanError
+        If there is no such file, or it does not hold one grey image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ScanError(f"{path} does not exist." if not path.exists() else f"{path} is not a file.")
+    if path.suffix.lower() != ".npy":
+        return _read_image(path)
+    try:
+        pattern = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ScanError(f"{path} cannot be read as a NumPy file: {error}.") from error
+    if pattern.ndim != 2 or pattern.size == 0 or pattern.dtype.kind not in "uif":
+        raise ScanError(f"{path} is no single grey image, but has shape {pattern.shape} and type {pattern.dtype}.")
+    return pattern
 
 
 def check_export_folder(folder: Path, scan: Scan, *, overwrite: bool = False) -> None:

@@ -1,0 +1,93 @@
+"""From an input to an output on the command line: a model loaded, progress shown, and what was written told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from .recipe import Autoencoder, Recipe
+from .scan import Grid
+
+__all__ = ["load_models", "process", "progress_bar", "report_written", "say_pairing"]
+
+
+def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool) -> None:
+    """Run a recipe from a file or folder to a file or folder, as `pipeline.process_file`, telling what goes on."""
+    from .formats import check_target, open_scan, save_scan
+    from .pipeline import apply
+
+    scan = open_scan(source, grid=grid)
+    check_target(target, scan, overwrite=overwrite)
+    load_models(recipe)
+    with progress_bar(recipe.title, scan.n) as progress:
+        save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+    report_written(scan.n, target)
+    say_pairing(source, target)
+
+
+def load_models(recipe: Recipe) -> None:
+    """Load the networks, saying so: a progress bar would stand still meanwhile."""
+    models = dict.fromkeys(step.model for step in recipe.steps if isinstance(step, Autoencoder))
+    if not models:
+        return
+    typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
+    with _quiet():
+        from .autoencoder.model import device_summary
+
+        recipe.prepare()
+        device = device_summary()
+    typer.echo(f"Loaded; {device}.", err=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the screen what TensorFlow's C++ side writes while it starts: until then it heeds no setting."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def report_written(n: int, target: Path) -> None:
+    """Say what was written, and where its recipe is."""
+    from .formats import recipe_path
+
+    recipe = recipe_path(target)
+    typer.echo(
+        f"Wrote {n} patterns to {target}" + (f", and what was done to them to {recipe}." if recipe.exists() else ".")
+    )
+
+
+def say_pairing(source: Path, target: Path) -> None:
+    """Say which of the indexing software's files has to get the name of an output that has a new one."""
+    pair = source.suffix.lower(), target.suffix.lower()
+    if source.stem == target.stem or not all(suffix in (".up1", ".up2") for suffix in pair):
+        return
+    typer.echo(
+        f"Indexing software pairs a pattern file with the .osc or .ang of the same name: for {target.name}, copy "
+        f"{source.stem}.osc or {source.stem}.ang to {target.stem}.osc or {target.stem}.ang.",
+        err=True,
+    )
