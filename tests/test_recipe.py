@@ -7,17 +7,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_kikuchi.recipe import STEPS, Autoencoder, CircularMask, Clahe, Recipe, Rescale
-from napari_kikuchi.scan import ScanError
+from napari_kikuchi.recipe import (
+    STEPS,
+    Autoencoder,
+    CircularMask,
+    Clahe,
+    DynamicBackground,
+    NeighbourAverage,
+    Recipe,
+    Rescale,
+    StaticBackground,
+)
+from napari_kikuchi.scan import Grid, Scan, ScanError
 
 CLAHES = st.builds(Clahe, st.floats(0.1, 100), st.tuples(st.integers(1, 64), st.integers(1, 64)))
 AUTOENCODERS = st.builds(Autoencoder, st.text(st.characters(exclude_categories=["Cs"])))
 RESCALES = st.builds(Rescale, st.booleans(), st.integers(0, 65536))
+OPERATIONS = st.sampled_from(["divide", "subtract"])
+BACKGROUNDS = st.builds(StaticBackground, OPERATIONS, st.booleans()) | st.builds(
+    DynamicBackground, st.floats(0.01, 1), OPERATIONS
+)
+AVERAGES = st.builds(
+    NeighbourAverage, st.integers(1, 7).map(lambda n: 2 * n + 1), st.sampled_from(["gaussian", "uniform"])
+)
 FRACTIONS = st.floats(-1, 2)
 MASKS = st.builds(CircularMask, FRACTIONS, FRACTIONS, st.floats(1e-3, 2))
 RECIPES = st.builds(
     Recipe,
-    st.lists(st.one_of(CLAHES, AUTOENCODERS, RESCALES), max_size=5),
+    st.lists(st.one_of(CLAHES, AUTOENCODERS, RESCALES, BACKGROUNDS, AVERAGES), max_size=5),
     st.sampled_from(["auto", "stretch", "keep"]),
     st.none() | MASKS,
 )
@@ -58,6 +75,15 @@ def test_a_recipe_file_may_leave_defaults_out_and_write_whole_numbers():
         ('[[steps]]\nstep = "clahe"\nclip_limit = nan', "not a finite number"),
         ('[[steps]]\nstep = "clahe"\ntiles = [0, 8]', "below its minimum of 1"),
         ('[[steps]]\nstep = "autoencoder"\ntrust_model = true', "has no 'trust_model'"),
+        (
+            '[[steps]]\nstep = "static-background"\noperation = "add"',
+            "'add', where one of divide, subtract was expected",
+        ),
+        ('[[steps]]\nstep = "static-background"\nbackground = [1]', "has no 'background'; it has operation, own."),
+        ('[[steps]]\nstep = "dynamic-background"\nsigma = 0', "sigma is 0.0, below its minimum of 0.01"),
+        ('[[steps]]\nstep = "neighbour-average"\nwindow = 4', "window is 4, where an odd number was expected"),
+        ('[[steps]]\nstep = "neighbour-average"\nwindow = 1', "below its minimum of 3"),
+        ('[[steps]]\nstep = "neighbour-average"\nweights = "flat"', "'flat', where one of gaussian, uniform"),
         ('output = "sideways"', "not 'sideways'"),
         ("mask = 0.5", "[mask] table"),
         ("[mask]\nradius = 0.0", "where a positive number was expected"),
@@ -103,6 +129,29 @@ def test_denoising_refuses_another_place():
 
 
 @pytest.mark.parametrize(
+    ("static", "dynamic", "kinds"),
+    [
+        ("divide", "divide", ["static-background", "dynamic-background"]),
+        ("subtract", "none", ["static-background"]),
+        ("none", "subtract", ["dynamic-background"]),
+    ],
+)
+def test_removing_a_background_does_what_is_asked_for(static, dynamic, kinds):
+    recipe = Recipe.removing_background(static, dynamic, 0.2, mask=CircularMask())
+    assert [step.kind for step in recipe.steps] == kinds
+    assert [step.operation for step in recipe.steps] == [how for how in (static, dynamic) if how != "none"]
+    assert recipe.mask == CircularMask()
+
+
+@pytest.mark.parametrize(
+    ("static", "dynamic", "says"), [("none", "none", "choose at least one"), ("add", "none", "static is 'add'")]
+)
+def test_removing_no_background_is_refused(static, dynamic, says):
+    with pytest.raises(ScanError, match=says):
+        Recipe.removing_background(static, dynamic)
+
+
+@pytest.mark.parametrize(
     ("steps", "output", "stretches"),
     [
         ([], "auto", False),
@@ -112,6 +161,10 @@ def test_denoising_refuses_another_place():
         ([Clahe(), Autoencoder()], "auto", True),
         ([Clahe()], "stretch", True),
         ([Autoencoder()], "keep", False),
+        ([StaticBackground()], "auto", True),
+        ([DynamicBackground()], "auto", True),
+        ([NeighbourAverage()], "auto", False),
+        ([DynamicBackground(), NeighbourAverage()], "auto", True),
     ],
 )
 def test_patterns_are_stretched_where_a_step_lost_their_scale(steps, output, stretches):
@@ -182,3 +235,36 @@ def test_after_nothing_a_recipe_is_itself():
 def test_recipes_with_different_masks_cannot_be_joined():
     with pytest.raises(ScanError, match="were made with the mask"):
         Recipe([Clahe()], mask=CircularMask()).then(Recipe([Clahe()]), np.dtype(np.uint8))
+
+
+def test_a_block_alone_has_no_neighbours(nickel):
+    with pytest.raises(ScanError, match=r"neighbour-average: .* there is no map here"):
+        Recipe([NeighbourAverage()])(nickel[:1])
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        (None, "there is no map here"),
+        (Grid(2, 5, hexagonal=True), "this one is hexagonal"),
+        (Grid(3, 4), "in this one 3 patterns are missing"),
+    ],
+)
+def test_neighbours_need_a_complete_square_map(nickel, grid, says):
+    with pytest.raises(ScanError, match=says):
+        Recipe([Clahe(), NeighbourAverage()]).fit(Scan(nickel, grid))
+
+
+def test_the_rims_of_steps_add_up():
+    assert Recipe([NeighbourAverage(), Clahe(), NeighbourAverage(5)]).rim == 3
+    assert Recipe([Clahe()]).rim == 0
+
+
+@pytest.mark.filterwarnings("ignore:The static background is the mean:napari_kikuchi.ScanWarning")
+@pytest.mark.parametrize("before", [DynamicBackground(), NeighbourAverage()])
+def test_a_step_learns_from_what_those_before_it_leave(nickel, before):
+    scan = Scan(nickel, Grid(3, 3))
+    _, static = Recipe([before, StaticBackground()]).fit(scan).steps
+    floats = nickel.astype(np.float32) / np.float32(255)
+    left = before(floats, None, scan.grid) if before.kind == "neighbour-average" else before(floats)
+    np.testing.assert_allclose(static.learnt, left.mean(axis=0), rtol=1e-6)

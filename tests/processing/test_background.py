@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_kikuchi.processing.background import (
+    as_background,
     dynamic_background,
     remove_dynamic_background,
     remove_static_background,
@@ -71,7 +72,9 @@ def test_static_background_is_the_mean(patterns):
 
 def test_removing_a_static_background(patterns):
     background = static_background(patterns)
-    np.testing.assert_allclose(remove_static_background(patterns, background, "divide") * background, patterns, rtol=1e-5)
+    np.testing.assert_allclose(
+        remove_static_background(patterns, background, "divide") * background, patterns, rtol=1e-5
+    )
     np.testing.assert_allclose(
         remove_static_background(patterns, background, "subtract") + background, patterns, atol=1e-6
     )
@@ -101,3 +104,26 @@ def test_says_what_is_wrong(patterns, mask):
         remove_dynamic_background(patterns, 3, "add")
     with pytest.raises(ScanError, match="none were given"):
         static_background(patterns[:0])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_users_background_is_a_fraction_of_the_full_range(kind):
+    image = np.array([[0, np.iinfo(kind).max // 5]], dtype=kind)
+    np.testing.assert_allclose(as_background(image), [[0, 0.2]])
+    np.testing.assert_array_equal(as_background(np.array([[0.0, 0.2]])), np.array([[0, 0.2]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (np.full((2, 2), 128.0), "goes from 128 to 128: divide it by 255"),
+        (np.full((2, 2), -0.1), "0 to 1"),
+        (np.full((2, 2), np.nan), "0 to 1"),
+        (np.zeros((1, 2, 2)), r"shape \(1, 2, 2\)"),
+        (np.zeros((2, 2), dtype=int), "type int64"),
+        (np.zeros((0, 2)), r"shape \(0, 2\)"),
+    ],
+)
+def test_another_background_is_refused(image, says):
+    with pytest.raises(ScanError, match=says):
+        as_background(image)
