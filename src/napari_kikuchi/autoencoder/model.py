@@ -324,7 +324,7 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
 
 
 def _import_keras() -> None:
-    """Import Keras without what TensorFlow writes to the standard error, at any log level, until it knows its devices."""
+    """Import Keras, without what TensorFlow writes to the standard error, at any log level, until it is ready."""
     if "keras" in sys.modules:
         return
     kept = os.dup(2)
