@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -124,6 +125,8 @@ def _send(pipe: IO[bytes], message: Any) -> None:
 
 
 def _serve() -> None:
+    # Ctrl-C reaches this process too; the one that was meant ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Answers go out by the standard output that was; whatever a library prints goes to the standard error.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
