@@ -12,19 +12,15 @@ from numpy.typing import NDArray
 
 from .patches import Patch
 from .scan import Scan, ScanError
+from .step import Mask, Patterns, Step, StepOnMap, no_map
 from .steps import (
     STEPS,
     Autoencoder,
     Clahe,
     DynamicBackground,
-    Mask,
     NeighbourAverage,
-    Patterns,
     Rescale,
     StaticBackground,
-    Step,
-    StepOnMap,
-    no_map,
 )
 
 __all__ = [

@@ -6,10 +6,9 @@ documentation are made from, so that they cannot drift apart.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -19,27 +18,19 @@ from .autoencoder.model import DEFAULT_MODEL
 from .processing.background import Operation
 from .processing.neighbours import Weights
 from .scan import Grid, Scan, ScanError, ScanWarning
+from .step import Mask, Patterns, Scale, Step, StepOnMap, no_map, parameter
 
 __all__ = [
     "STEPS",
     "Autoencoder",
     "Clahe",
     "DynamicBackground",
-    "Mask",
     "NeighbourAverage",
-    "Patterns",
     "Rescale",
     "StaticBackground",
-    "Step",
-    "StepOnMap",
-    "no_map",
 ]
 
-Patterns = NDArray[np.float32]
-Mask = NDArray[np.bool_] | None
-Scale = Literal["kept", "lost", "full"]
-
-# Patterns that a static background is the mean of: more would change it by less than a hundredth of a pattern's noise.
+# Patterns that a static background is the mean of: their noise is then a thirtieth of a single pattern's.
 SAMPLED = 1000
 # Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
 SAMPLED_FOR_SCREEN = 100
@@ -47,94 +38,6 @@ SAMPLED_FOR_SCREEN = 100
 FEW = 50
 # Pixels of the patterns read at a time for it: 16 MiB as float32.
 SAMPLE_PIXELS = 2**22
-
-
-def parameter(default: Any, *, label: str, help: str, **extra: Any) -> Any:
-    """A dataclass field that knows its label, its meaning and, where it has them, `unit`, `min`, `max`, `step`,
-    `choices`.
-
-    With `saved=False` it stays out of recipe files: what one user allowed is not allowed for whoever gets the file.
-    """
-    return field(default=default, metadata={"label": label, "help": help, **extra})
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation on a block of patterns.
-
-    Subclasses are callable with `(patterns, mask)`: (n, height, width) float32 and a boolean (height, width) or None,
-    True where the detector sees; they return an array of the same shape and leave their argument as it was.
-
-    Attributes
-    ----------
-    kind : str
-        The step's name in a recipe file.
-    scale : "kept", "lost" or "full"
-        What becomes of the absolute intensities: kept; lost, so that the output has to be stretched; or full, already
-        laid over 0..1.
-    """
-
-    kind: ClassVar[str]
-    scale: ClassVar[Scale]
-
-    def prepare(self) -> None:
-        """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
-
-    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
-        """The step with what it has to learn from a whole scan; most steps learn nothing.
-
-        Parameters
-        ----------
-        scan : Scan
-            As the steps before this one leave it; `patterns` need only be indexed.
-        raw : Scan, optional
-            As it was before all steps, for those that learn of the detector; `scan` if not given.
-        """
-        return self
-
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Apply to a block of patterns."""
-        raise NotImplementedError
-
-    def __post_init__(self) -> None:
-        for spec in fields(self):
-            self._check(spec.name, getattr(self, spec.name), spec.metadata)
-
-    def _check(self, name: str, value: Any, limits: Any) -> None:
-        if "choices" in limits and value not in limits["choices"]:
-            raise ScanError(
-                f"{self.kind}: {name} is {value!r}, where one of {', '.join(limits['choices'])} was expected."
-            )
-        for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, float) and not math.isfinite(number):
-                raise ScanError(f"{self.kind}: {name} is {number}, not a finite number.")
-            if "min" in limits and number < limits["min"]:
-                raise ScanError(f"{self.kind}: {name} is {number}, below its minimum of {limits['min']}.")
-            if "max" in limits and number > limits["max"]:
-                raise ScanError(f"{self.kind}: {name} is {number}, above its maximum of {limits['max']}.")
-
-
-class StepOnMap(Step):
-    """A step that makes a pattern from the neighbours, too, that it has on a square map.
-
-    Subclasses are callable with `(patterns, mask, grid)`: the patterns of a rectangle of the map, in scanning order,
-    and its rows and columns. Those nearer to the rectangle's edges than `rim` come out right only where that is the
-    map's own edge; whoever cuts the map into rectangles lets them overlap, and cuts the rims off.
-
-    Attributes
-    ----------
-    rim : int
-        How many rows and columns of neighbours the step sees on either side.
-    """
-
-    @property
-    def rim(self) -> int:
-        """How many rows and columns of neighbours the step sees on either side."""
-        raise NotImplementedError
-
-    def __call__(self, patterns: Patterns, mask: Mask = None, grid: Grid | None = None) -> Patterns:
-        """Apply to a rectangle of the map."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -366,14 +269,6 @@ class NeighbourAverage(StepOnMap):
         return average_neighbours(patterns, grid.shape, self.window, self.weights, mask)
 
 
-def no_map(kind: str) -> str:
-    """What to say of a step on a map where there is none."""
-    return (
-        f"{kind}: a pattern's neighbours are those on its map, and there is no map here; give the rows and columns, "
-        "and apply the recipe to a whole scan or to an array (rows, columns, height, width)."
-    )
-
-
 @dataclass(frozen=True)
 class Clahe(Step):
     """Contrast-limited adaptive histogram equalisation: evens out brightness and brings up weak bands."""
@@ -411,8 +306,8 @@ class Autoencoder(Step):
     """Denoise each pattern with a network.
 
     Networks draw bright ridges along the shadow of a round screen if they take it for part of the pattern. So `fit`
-    (which `apply` calls) looks for such a shadow in the scan; what lies in it takes no part, and comes out black. A mask
-    given with the recipe goes before.
+    (which `apply` calls) looks for such a shadow in the scan; what lies in it takes no part, and comes out black. A
+    mask given with the recipe goes before.
     """
 
     kind: ClassVar[str] = "autoencoder"
