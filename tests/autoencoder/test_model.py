@@ -8,14 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from napari_kikuchi.autoencoder.model import (
-    DEFAULT_MODEL,
-    DenoisingModel,
-    ModelCard,
-    device_summary,
-    open_model,
-    shipped_models,
-)
+from napari_kikuchi.autoencoder.card import DEFAULT_MODEL, ModelCard, shipped_models
+from napari_kikuchi.autoencoder.denoiser import DenoisingModel, device_summary_here, open_model
 from napari_kikuchi.autoencoder.simulation import Detector, broad_background, expose, kikuchi_signal, random_rotation
 from napari_kikuchi.scan import ScanError
 
@@ -242,4 +236,4 @@ def test_models_are_opened_once(shipped):
 
 
 def test_the_device_is_named():
-    assert device_summary().startswith(keras.backend.backend())
+    assert device_summary_here().startswith(keras.backend.backend())

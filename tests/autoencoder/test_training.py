@@ -5,7 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from napari_kikuchi.autoencoder.model import ModelCard, load_model
+from napari_kikuchi.autoencoder.card import ModelCard
+from napari_kikuchi.autoencoder.denoiser import open_model
 from napari_kikuchi.autoencoder.simulation import PairSettings
 from napari_kikuchi.autoencoder.training import TrainingConfig, train
 from napari_kikuchi.scan import ScanError
@@ -59,7 +60,7 @@ def test_learns_and_resumes(masters_folder, tmp_path):
     with (tmp_path / "whole" / "learning-curve.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [6, 12]
     patterns = np.random.default_rng(1).uniform(0, 1, (2, 40, 50)).astype(np.float32)
-    assert load_model(weights).predict(patterns).shape == (2, 40, 50)
+    assert open_model(weights).predict(patterns).shape == (2, 40, 50)
 
 
 def test_a_configuration_is_read_from_toml(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan import ScanError
-from .model import ModelCard
+from .card import ModelCard
 
 __all__ = ["compiled", "open_model_file"]
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan import ScanError
-from .model import ModelCard
+from .card import ModelCard
 
 __all__ = ["RemoteModel", "remote_device_summary"]
 
@@ -143,7 +143,7 @@ def _serve() -> None:
 
 
 def _answer(kind: str, *arguments: Any) -> Any:
-    from .model import device_summary_here, open_model
+    from .denoiser import device_summary_here, open_model
 
     if kind == "device":
         return device_summary_here()

@@ -1,0 +1,259 @@
+"""Trained networks, shipped or the user's own, opened safely in this process and applied to patterns.
+
+Keras is imported when one is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scan import ScanError
+from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
+
+__all__ = ["DenoisingModel", "device_summary_here", "open_model"]
+
+_WEIGHTS_ENDING = ".weights.h5"
+
+
+class DenoisingModel:
+    """A network with its card, ready to denoise.
+
+    Made by `load_model`. May be used from several threads at once.
+
+    Attributes
+    ----------
+    card : ModelCard
+    """
+
+    def __init__(self, card: ModelCard, network_for: Callable[[tuple[int, int]], Callable[..., Any]]) -> None:
+        self.card = card
+        self._network_for = network_for
+        self._networks: dict[tuple[int, int], Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        patterns: NDArray[np.float32],
+        mask: NDArray[np.bool_] | None = None,
+        batch: int = 16,
+    ) -> NDArray[np.float32]:
+        """Denoise patterns.
+
+        Parameters
+        ----------
+        patterns : array, shape (n, height, width), float32
+            In 0..1, or with their background removed.
+        mask : array of bool, shape (height, width), optional
+            True where the detector sees something. Without it, everywhere.
+        batch : int
+            Patterns computed at once; memory grows with it.
+
+        Returns
+        -------
+        array, shape (n, height, width), float32
+            With the normalisation "background" in standard deviations around 0, and 0 outside the mask; with "unit"
+            as the network gives it.
+
+        Raises
+        ------
+        ScanError
+            If the shapes do not fit, or batch is below 1.
+        """
+        patterns = np.asarray(patterns, dtype=np.float32)
+        if patterns.ndim != 3:
+            raise ScanError(f"Patterns come as (n, height, width), not as an array of shape {patterns.shape}.")
+        if mask is not None and mask.shape != patterns.shape[1:]:
+            raise ScanError(
+                f"The mask is {mask.shape[0]}x{mask.shape[1]} and the patterns are {patterns.shape[1]}x"
+                f"{patterns.shape[2]} pixels; give a mask of the patterns' size."
+            )
+        if batch < 1:
+            raise ScanError(f"A batch holds at least one pattern, not {batch}.")
+        denoised = np.zeros_like(patterns)
+        for start in range(0, len(patterns), batch):
+            denoised[start : start + batch] = self._batch(patterns[start : start + batch], mask)
+        return denoised
+
+    def _batch(self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        height, width = patterns.shape[1:]
+        inputs, place = self._inputs(patterns, mask)
+        outputs = self._network((inputs.shape[1], inputs.shape[2]))(inputs)[:, place[0], place[1]]
+        if outputs.shape[1:] != (height, width):
+            outputs = np.stack([_resize(pattern, (height, width)) for pattern in outputs])
+        return outputs if mask is None else np.where(mask, outputs, 0).astype(np.float32)
+
+    def _inputs(
+        self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
+        """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
+        from .normalise import normalise, standardise
+
+        with_mask = self.card.normalisation == "background"
+        seen = np.ones(patterns.shape[1:], bool) if mask is None else mask
+        if with_mask:
+            patterns = normalise(patterns, mask)
+        size = self._working_size(patterns.shape[1], patterns.shape[2])
+        if size != patterns.shape[1:]:
+            patterns = np.stack([_resize(pattern, size) for pattern in patterns])
+            seen = _resize(seen.astype(np.float32), size) > 0.5
+            if with_mask and seen.any():
+                # Averaging and interpolating both smooth the noise.
+                patterns = standardise(patterns, seen)
+        height, width = patterns.shape[1:]
+        margins = [-extent % self.card.multiple for extent in (height, width)]
+        place = tuple(slice(m // 2, m // 2 + e) for m, e in zip(margins, (height, width), strict=True))
+        edges = [(m // 2, m - m // 2) for m in margins]
+        if with_mask:
+            # What lies beyond the edge is what lies outside the mask: nothing, and the network is told so.
+            inputs = np.stack([patterns, np.broadcast_to(seen, patterns.shape)], axis=-1).astype(np.float32)
+            inputs = np.pad(inputs, [(0, 0), *edges, (0, 0)])
+        else:
+            inputs = np.pad(patterns, [(0, 0), *edges], mode="symmetric")[..., None]
+        return inputs, (place[0], place[1])
+
+    def _working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size at which the network sees patterns of a given size, before they are extended to its multiple."""
+        if self.card.size is not None:
+            return self.card.size
+        smallest, largest = self.card.sides or (1, max(height, width))
+        longer = max(height, width, 1)
+        if longer < smallest:
+            factor = -(-smallest // longer)
+            return height * factor, width * factor
+        factor = -(-longer // largest)
+        return -(-height // factor), -(-width // factor)
+
+    def _network(self, size: tuple[int, int]) -> Callable[..., Any]:
+        with self._lock:
+            if size not in self._networks:
+                self._networks[size] = self._network_for(size)
+            return self._networks[size]
+
+
+_loaded: dict[tuple[str, float, bool], DenoisingModel] = {}
+_load_lock = threading.Lock()
+
+
+def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) -> DenoisingModel:
+    """Open a model in this process; one that was opened before, and has not changed since, is returned again.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a shipped model, or the path of a `.keras` or `.h5` file, of a TensorFlow SavedModel folder, or of a
+        `.weights.h5` file that `training.train` wrote. `MODEL.card.json` beside it is its card; without one it is
+        taken to work on patterns in 0..1, at the size of its input.
+    trust : bool
+        Whether a SavedModel may be opened. Its graph can read and write files.
+
+    Returns
+    -------
+    DenoisingModel
+
+    Raises
+    ------
+    ScanError
+        If there is no such model, it would run code that came with it, or it does not make images of images.
+    """
+    name = str(name_or_path)
+    path = Path(name_or_path)
+    shipped = name in shipped_models()
+    if not shipped and not path.exists():
+        raise ScanError(
+            f"There is no model {name!r}: give one of {', '.join(shipped_models()) or 'none shipped'}, or the path "
+            "of a .keras or .h5 file or of a SavedModel folder."
+        )
+    key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust)
+    with _load_lock:
+        _import_keras()
+        if key not in _loaded:
+            if shipped:
+                _loaded[key] = _open_weights(WEIGHTS / f"{name}{_WEIGHTS_ENDING}")
+            elif name.endswith(_WEIGHTS_ENDING):
+                _loaded[key] = _open_weights(path)
+            else:
+                from .files import open_model_file
+
+                _loaded[key] = DenoisingModel(*open_model_file(path, trust))
+        return _loaded[key]
+
+
+def _import_keras() -> None:
+    """Import Keras, without what TensorFlow writes to the standard error, at any log level, until it is ready."""
+    if "keras" in sys.modules:
+        return
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import keras
+
+        keras.distribution.list_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _open_weights(weights: Path) -> DenoisingModel:
+    """A model from weights of a network named in the card beside them, as `training.train` writes them."""
+    beside = weights.with_name(weights.name.removesuffix(_WEIGHTS_ENDING) + ".json")
+    if not beside.exists():
+        raise ScanError(
+            f"{weights} holds weights alone; the card that says of which network, {beside.name}, is missing."
+        )
+    card = ModelCard.load(beside)
+
+    def network_for(size: tuple[int, int]) -> Callable[..., Any]:
+        from .files import compiled
+        from .networks import build_network
+
+        network = build_network(card.network, size)
+        network.load_weights(weights)
+        return compiled(network)
+
+    return DenoisingModel(card, network_for)
+
+
+def device_summary_here() -> str:
+    """What Keras computes on in this process; see `device_summary`."""
+    _import_keras()
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if gpus := tf.config.list_physical_devices("GPU"):
+            return f"tensorflow on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
+        if os.name == "nt":
+            return (
+                "tensorflow on the CPU: it has used no GPU on Windows since 2.11; install torch and set "
+                "KERAS_BACKEND=torch"
+            )
+        return "tensorflow on the CPU: it finds no GPU"
+    if backend == "torch":
+        torch: Any = import_module("torch")
+        return (
+            f"torch on {torch.cuda.get_device_name()}"
+            if torch.cuda.is_available()
+            else "torch on the CPU: it finds no GPU"
+        )
+    return f"{backend} on {keras.distribution.list_devices()[0]}"
+
+
+def _resize(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Average on the way down, interpolate on the way up."""
+    from ..opencv import cv2
+
+    shrinks = size[0] < image.shape[0] or size[1] < image.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), dtype=np.float32)
