@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -56,7 +57,16 @@ def main() -> None:
     """The `napari-kikuchi` command."""
     # TensorFlow's C++ side writes pages about CPU instructions and missing GPUs; it reads this once it has started.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # What was written is closed by now. Python itself may not end: it waits for ever for a thread of dask's pool
+            # that was just being started when Ctrl-C came.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 class _Commands(TyperGroup):
