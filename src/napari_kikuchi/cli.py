@@ -61,8 +61,8 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            # What was written is closed by now. Python itself may not end: it waits for ever for a thread of dask's pool
-            # that was just being started when Ctrl-C came.
+            # What was written is closed by now. Python itself may not end: it waits for ever for a thread of dask's
+            # pool that was just being started when Ctrl-C came.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(INTERRUPTED)
