@@ -1,6 +1,6 @@
 """Make the pictures in docs/images: the real window, driven as a user would.
 
-    xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py
+xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py
 """
 
 import time

@@ -107,5 +107,3 @@ def shipped_models() -> dict[str, ModelCard]:
     """Cards of the models that come with this package, by name, the default first."""
     cards = {card.name: card for card in map(ModelCard.load, sorted(WEIGHTS.glob("*.json")))}
     return dict(sorted(cards.items(), key=lambda item: (item[0] != DEFAULT_MODEL, item[0])))
-
-

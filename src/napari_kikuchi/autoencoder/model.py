@@ -48,5 +48,3 @@ def _runs_apart() -> bool:
     has_qt = any(binding in sys.modules for binding in ("PyQt5", "PyQt6", "PySide2", "PySide6"))
     has_display = sys.platform == "linux" and any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     return has_qt or has_display
-
-
