@@ -197,7 +197,9 @@ def _import_keras() -> None:
             os.dup2(nowhere.fileno(), 2)
         import keras
 
-        keras.distribution.list_devices()
+        # Keras knows no distribution, and so no devices, with torch, which writes nothing either.
+        if keras.backend.backend() == "tensorflow":
+            keras.distribution.list_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)
