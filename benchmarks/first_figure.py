@@ -1,8 +1,9 @@
 """Share of simulated patterns that PyEBSDIndex indexes rightly, raw and denoised, at few electrons per pixel.
 
-    python benchmarks/first_figure.py --master NICKEL.npz [--model NAME] [--points 300] [--size 120]
+    python benchmarks/first_figure.py [--master MASTER.npz] [--model NAME] [--points 300] [--size 120]
 
-The master pattern has to be of a cubic phase that the model was not trained on. Every pattern has its own random
+Without --master, on the nickel beside this file: ebsdsim 0.2.4, 20 kV, smallest spacing 0.055 nm, half-width 160. Any other
+master pattern has to be of a cubic phase that the model was not trained on, as nickel is for the shipped one. Every pattern has its own random
 orientation. One setting of the indexer serves all treatments, and its error on clean patterns is stated first.
 """
 
@@ -145,7 +146,8 @@ def row(label: str, errors: NDArray[np.float64], note: str = "") -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--master", type=Path, required=True, help="master pattern (.npz) of a phase not trained on")
+    nickel = Path(__file__).parent / "nickel.npz"
+    parser.add_argument("--master", type=Path, default=nickel, help="master pattern (.npz) of a phase not trained on")
     parser.add_argument("--model", default=None, help="name or path of a model; the shipped default without it")
     parser.add_argument("--points", type=int, default=300)
     parser.add_argument("--size", type=int, default=120)

@@ -29,9 +29,8 @@ WARNING = (
 
 
 def described(card: ModelCard) -> str:
-    """A model's card in a few lines."""
-    warning = "Experimental: judge by indexing whether it helps.\n" if card.experimental else ""
-    return f"{card.title}\n{warning}Trained on {card.trained_on}"
+    """A model's card in two short lines."""
+    return f"{card.title}\n{'Judge by indexing whether it helps.' if card.experimental else card.trained_on}"
 
 
 class AutoencoderDock(ProcessingDock):
@@ -93,6 +92,7 @@ class AutoencoderDock(ProcessingDock):
     def _show_card(self) -> None:
         card = shipped_models().get(self.model.value)
         self.card.value = described(card) if card else "Your own model: judge by indexing whether it helps."
+        self.card.tooltip = f"Trained on {card.trained_on}.\n{card.limits}" if card else ""
 
     def _show_clahe(self) -> None:
         wanted = PLACEMENTS[self.placement.value] != "none"
