@@ -2,9 +2,10 @@
 
     python benchmarks/first_figure.py [--master MASTER.npz] [--model NAME] [--points 300] [--size 120]
 
-Without --master, on the nickel beside this file: ebsdsim 0.2.4, 20 kV, smallest spacing 0.055 nm, half-width 160. Any other
-master pattern has to be of a cubic phase that the model was not trained on, as nickel is for the shipped one. Every pattern has its own random
-orientation. One setting of the indexer serves all treatments, and its error on clean patterns is stated first.
+Without --master, on the nickel beside this file: ebsdsim 0.2.4, 20 kV, smallest spacing 0.055 nm, half-width 160. Any
+other master pattern has to be of a cubic phase that the model was not trained on, as nickel is for the shipped one.
+Every pattern has its own random orientation. One setting of the indexer serves all treatments, and its error on clean
+patterns is stated first.
 """
 
 from __future__ import annotations

@@ -62,11 +62,10 @@ def clahe(theme: str) -> None:
     shoot(viewer, f"clahe-{theme}")
 
 
-def autoencoder(sample: str, placement: str = "no CLAHE") -> None:
+def autoencoder(sample: str) -> None:
     """The network on a sample, with its preview."""
     viewer = window(sample)
     widget = dock(viewer, "Autoencoder denoising")
-    widget.placement.value = placement
     widget.preview.value = True
     widget.run()
     wait_until(lambda: len(viewer.layers) == 2)
@@ -87,5 +86,5 @@ if __name__ == "__main__":
     clahe("dark")
     clahe("light")
     autoencoder("nickel")
-    autoencoder("silicon", "after the network")
+    autoencoder("silicon")
     images()
