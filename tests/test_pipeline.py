@@ -298,3 +298,13 @@ def test_a_mask_of_the_user_goes_before_the_screen_that_was_found(silicon_up1):
     denoised = np.asarray(nk.denoise(raw, mask=mask).patterns[0])
     outside = ~mask.inside(480, 480)
     np.testing.assert_array_equal(denoised[outside], np.asarray(raw.patterns[0])[outside])
+
+
+@pytest.mark.parametrize("sample", ["nickel", "silicon"])
+def test_real_patterns_are_opened_denoised_and_saved_by_a_script(sample, tmp_path):
+    raw = nk.open_scan(nk.sample_path(sample))
+    target = nk.save_scan(tmp_path / "denoised.up1", nk.denoise(raw))
+    done = nk.open_scan(target)
+    assert done.source.header == raw.source.header
+    assert done.patterns.shape == raw.patterns.shape
+    assert nk.Recipe.from_toml(recipe_path(target).read_text()) == nk.Recipe.denoising()

@@ -39,7 +39,7 @@ def test_real_nickel_is_denoised_and_saved_with_its_header(qtbot, viewer, dock, 
     np.testing.assert_array_equal(nk.open_scan(target).patterns, expected)
 
 
-def test_real_silicon_is_denoised(qtbot, make_napari_viewer):
+def test_real_silicon_is_denoised_and_saved(qtbot, make_napari_viewer, tmp_path):
     viewer = make_napari_viewer()
     viewer.open_sample("napari-kikuchi", "silicon")
     dock = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Autoencoder denoising")[1]
@@ -48,6 +48,11 @@ def test_real_silicon_is_denoised(qtbot, make_napari_viewer):
     raw, result = viewer.layers
     assert result.data.shape == raw.data.shape
     assert result.data.dtype == raw.data.dtype
+
+    result.save(str(tmp_path / "denoised.up1"), plugin="napari-kikuchi")
+    saved = nk.open_scan(tmp_path / "denoised.up1")
+    assert saved.grid == nk.scan_from_layer(raw).grid
+    np.testing.assert_array_equal(saved.patterns, nk.scan_from_layer(result).patterns)
 
 
 @pytest.mark.parametrize(
