@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,27 +33,11 @@ def load_models(recipe: Recipe) -> None:
     models = dict.fromkeys(step.model for step in recipe.steps if isinstance(step, Autoencoder))
     if not models:
         return
+    from .autoencoder.model import device_summary
+
     typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
-    with _quiet():
-        from .autoencoder.model import device_summary
-
-        recipe.prepare()
-        device = device_summary()
-    typer.echo(f"Loaded; {device}.", err=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the screen what TensorFlow's C++ side writes while it starts: until then it heeds no setting."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    recipe.prepare()
+    typer.echo(f"Loaded; {device_summary()}.", err=True)
 
 
 @contextmanager

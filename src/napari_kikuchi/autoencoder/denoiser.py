@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..processing.background import as_block
 from ..scan import ScanError
 from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
 
@@ -68,14 +69,7 @@ class DenoisingModel:
         ScanError
             If the shapes do not fit, or batch is below 1.
         """
-        patterns = np.asarray(patterns, dtype=np.float32)
-        if patterns.ndim != 3:
-            raise ScanError(f"Patterns come as (n, height, width), not as an array of shape {patterns.shape}.")
-        if mask is not None and mask.shape != patterns.shape[1:]:
-            raise ScanError(
-                f"The mask is {mask.shape[0]}x{mask.shape[1]} and the patterns are {patterns.shape[1]}x"
-                f"{patterns.shape[2]} pixels; give a mask of the patterns' size."
-            )
+        patterns = as_block(patterns, mask)
         if batch < 1:
             raise ScanError(f"A batch holds at least one pattern, not {batch}.")
         denoised = np.zeros_like(patterns)

@@ -17,6 +17,7 @@ from .rescale import from_levels
 __all__ = [
     "Operation",
     "as_background",
+    "as_block",
     "check_size",
     "dynamic_background",
     "remove_dynamic_background",
@@ -61,7 +62,7 @@ def dynamic_background(
     ScanError
         If sigma is not above 0, or the shapes do not fit.
     """
-    patterns = _as_block(patterns, mask)
+    patterns = as_block(patterns, mask)
     if not sigma > 0:
         raise ScanError(f"The dynamic background needs a sigma above 0 pixels, not {sigma}.")
     if mask is None:
@@ -104,7 +105,7 @@ def remove_dynamic_background(
     ScanError
         If sigma or the operation is not one of these, or the shapes do not fit.
     """
-    patterns = _as_block(patterns, mask)
+    patterns = as_block(patterns, mask)
     return _apply(patterns, dynamic_background(patterns, sigma, mask), operation, mask)
 
 
@@ -212,7 +213,7 @@ def remove_static_background(
     ScanError
         If the operation is unknown, or the shapes do not fit.
     """
-    patterns = _as_block(patterns, mask)
+    patterns = as_block(patterns, mask)
     check_size(background, patterns.shape[1:])
     return _apply(patterns, background.astype(np.float32)[None], operation, mask)
 
@@ -257,7 +258,19 @@ def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _as_block(patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+def as_block(patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """The patterns as float32, once they and the mask are of shapes that fit.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width)
+    mask : array of bool, shape (height, width), or None
+
+    Raises
+    ------
+    ScanError
+        If they are of other shapes.
+    """
     patterns = np.asarray(patterns, dtype=np.float32)
     if patterns.ndim != 3:
         raise ScanError(f"Patterns come as (n, height, width), not as an array of shape {patterns.shape}.")
