@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyebsdindex import ebsd_index, tripletvote
 from scipy.spatial.transform import Rotation
-from simulated import CENTRE, DISTANCE, Matrices, Patterns, random_points
 
 from napari_kikuchi.autoencoder.projection import MasterPattern
+from simulated import CENTRE, DISTANCE, Matrices, Patterns, random_points
 
 # Reflectors by lattice type, and the rotations that a crystal of this space group does not notice.
 LATTICES = {225: ("FCC", "O"), 229: ("BCC", "O"), 194: ("HCP", "D6")}

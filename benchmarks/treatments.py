@@ -1,0 +1,117 @@
+"""What is done to patterns before they are indexed: each treatment goes from file to file, as a user would do it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import napari_kikuchi as nk
+from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """One way to treat patterns.
+
+    Attributes
+    ----------
+    name : str
+    command : tuple of str
+        Arguments of `napari-kikuchi` besides the files; none if something else does it.
+    needs_map : bool
+        Whether it sees a pattern's neighbours.
+    model : str
+        Name or path of the network; empty if there is none.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    needs_map: bool = False
+    model: str = ""
+
+    def __call__(self, source: Path, target: Path) -> float:
+        """Treat the patterns of one UP2 file and write them to another; gives the seconds that it took."""
+        started = time.perf_counter()
+        if self.command:
+            command_line(*self.command, str(source), str(target))
+        elif self.name == "nlpar":
+            nlpar(source, target)
+        else:
+            target.symlink_to(source)
+        return time.perf_counter() - started
+
+    @property
+    def digest(self) -> str:
+        """Changes when the same command would do something else."""
+        told = " ".join([self.name, *self.command]) + (weights_digest(self.model) if self.model else "")
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def treatments(model: str | None, published: str | None) -> dict[str, Treatment]:
+    """All treatments by name.
+
+    Parameters
+    ----------
+    model : str or None
+        Name or path of the model under test; the shipped default without it.
+    published : str or None
+        Path of the published network's weights; without it that treatment is left out.
+    """
+    name = model or DEFAULT_MODEL
+    denoise = ("denoise", "--model", name, "--trust-model")
+    found = [
+        Treatment("raw"),
+        Treatment("clahe", ("clahe",)),
+        Treatment("background", ("background",)),
+        Treatment("average", ("average",), needs_map=True),
+        Treatment("nlpar", needs_map=True),
+        Treatment("ours", denoise, model=name),
+        Treatment("clahe, ours", (*denoise, "--clahe", "before"), model=name),
+        Treatment("ours, clahe", (*denoise, "--clahe", "after"), model=name),
+        Treatment("ours 3x3", (*denoise, "--neighbours", "3x3"), needs_map=True, model=name),
+        Treatment("ours 5x5", (*denoise, "--neighbours", "5x5"), needs_map=True, model=name),
+    ]
+    if published is not None:
+        found.append(Treatment("published", ("denoise", "--model", published, "--trust-model"), model=published))
+    return {treatment.name: treatment for treatment in found}
+
+
+def command_line(*arguments: str) -> None:
+    """Run `napari-kikuchi` in this process, where a network stays loaded from one call to the next."""
+    from napari_kikuchi.cli import app
+
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        exit_code = app(list(arguments), standalone_mode=False)
+    if exit_code:
+        raise RuntimeError(f"napari-kikuchi {' '.join(arguments)} failed: {said.getvalue()}")
+
+
+def nlpar(source: Path, target: Path) -> None:
+    """Non-local averaging as PyEBSDIndex does it by default, with the lambda that it finds best for the file."""
+    from pyebsdindex.nlpar import NLPAR
+
+    with redirect_stdout(io.StringIO()):
+        averaging = NLPAR(filename=str(source))
+        averaging.opt_lambda()
+        averaging.calcnlpar(fileout=str(target))
+
+
+@lru_cache
+def weights_digest(model: str) -> str:
+    """Digest of the files of a model, given by the name of a shipped one or by path."""
+    path, shipped = Path(model), Path(nk.__file__).parent / "autoencoder" / "weights"
+    if path.exists():
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    else:
+        files = sorted(shipped.glob(f"{model}.*"))
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
