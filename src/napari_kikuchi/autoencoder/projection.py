@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan import ScanError
+from .structures import Site
 
 __all__ = ["Detector", "MasterPattern", "random_rotation"]
 
@@ -61,19 +60,25 @@ class MasterPattern:
     ----------
     name : str
         Of the file, without its ending.
-    hemispheres : array, shape (1 or 2, side, side), float32
+    hemispheres : array, shape (1 or 2, side, side), float32, in 0..1
         Square equal-area (Lambert, Roşca 2010) projection of the northern and, for crystals without inversion
         symmetry, the southern hemisphere; z through the centre, x along the columns, y along the rows.
     space_group : int
         Number in the International Tables.
     lattice : (a, c)
         In ångström.
+    voltage : float, optional
+        Of the beam, kV.
+    sites : tuple of Site
+        The atoms, where they are known.
     """
 
     name: str
     hemispheres: NDArray[np.float32] = field(repr=False)
     space_group: int
     lattice: tuple[float, float]
+    voltage: float | None = None
+    sites: tuple[Site, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> MasterPattern:
@@ -81,35 +86,36 @@ class MasterPattern:
 
         Parameters
         ----------
-        path : path to an `.npz` file
-            With `pattern`, (1 or 2, side, side), `projection` = "lambert", `space_group`, `a` and `c`.
+        path : path to an `.npz` file, or to an EBSD master pattern of EMsoft (`.h5`)
+            What is in them is told in `master_patterns.read_master_pattern`.
 
         Raises
         ------
         ScanError
             If the file is missing or holds something else.
         """
-        path = Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                found: dict[str, Any] = {key: data[key] for key in data.files}
-        except FileNotFoundError:
-            raise ScanError(f"There is no master pattern {path}; give the path of an .npz file.") from None
-        except (OSError, ValueError) as error:
-            raise ScanError(f"{path} cannot be read as a master pattern (.npz): {error}.") from error
-        missing = {"pattern", "projection", "space_group", "a", "c"} - set(found)
-        if missing:
-            raise ScanError(f"{path} is no master pattern: it lacks {', '.join(sorted(missing))}.")
-        pattern = found["pattern"] if found["pattern"].ndim == 3 else found["pattern"][None]
-        if str(found["projection"]) != "lambert" or not 1 <= len(pattern) <= 2 or pattern.shape[1] != pattern.shape[2]:
-            raise ScanError(
-                f"{path} holds a {found['projection']} projection of shape {pattern.shape}; a square Lambert "
-                "projection, (1 or 2, side, side), is needed."
-            )
-        values = pattern.astype(np.float32)
-        values -= values.min()
-        values /= max(float(values.max()), np.finfo(np.float32).tiny)
-        return cls(path.stem, values, int(found["space_group"]), (float(found["a"]), float(found["c"])))
+        from .master_patterns import read_master_pattern
+
+        return read_master_pattern(Path(path))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write an `.npz` file that `load` reads, with 16 bits a pixel.
+
+        Parameters
+        ----------
+        path : path to a file
+            It appears under this name only when it is whole.
+        overwrite : bool
+            Replace an existing file.
+
+        Raises
+        ------
+        ScanError
+            If the name is taken, or the file cannot be written.
+        """
+        from .master_patterns import write_master_pattern
+
+        write_master_pattern(self, Path(path), overwrite)
 
     def intensity(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Intensity in given directions, interpolated linearly.
