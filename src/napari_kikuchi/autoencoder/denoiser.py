@@ -20,7 +20,7 @@ from ..processing.background import as_block
 from ..scan import ScanError
 from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
 
-__all__ = ["DenoisingModel", "device_summary_here", "open_model"]
+__all__ = ["DenoisingModel", "device_summary_here", "open_model", "trained_network"]
 
 _WEIGHTS_ENDING = ".weights.h5"
 
@@ -199,24 +199,54 @@ def _import_keras() -> None:
         os.close(kept)
 
 
-def _open_weights(weights: Path) -> DenoisingModel:
-    """A model from weights of a network named in the card beside them, as `training.train` writes them."""
+def trained_network(name_or_path: str | Path, size: tuple[int, int]) -> Any:
+    """The Keras network of a shipped model, or of weights that `training.train` wrote, for one size of patterns.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A shipped model's name, or the path of a `.weights.h5` file.
+    size : (height, width)
+        Of the input, pixels.
+
+    Raises
+    ------
+    ScanError
+        If there are no such weights, or no card beside them.
+    """
+    weights = Path(name_or_path)
+    if str(name_or_path) in shipped_models():
+        weights = WEIGHTS / f"{name_or_path}{_WEIGHTS_ENDING}"
+    if not (weights.name.endswith(_WEIGHTS_ENDING) and weights.exists()):
+        raise ScanError(
+            f"There are no weights {str(name_or_path)!r}: give one of {', '.join(shipped_models()) or 'none shipped'}, "
+            f"or the path of a {_WEIGHTS_ENDING} file."
+        )
+    from .networks import build_network
+
+    network = build_network(_card_beside(weights).network, size)
+    network.load_weights(weights)
+    return network
+
+
+def _card_beside(weights: Path) -> ModelCard:
     beside = weights.with_name(weights.name.removesuffix(_WEIGHTS_ENDING) + ".json")
     if not beside.exists():
         raise ScanError(
             f"{weights} holds weights alone; the card that says of which network, {beside.name}, is missing."
         )
-    card = ModelCard.load(beside)
+    return ModelCard.load(beside)
+
+
+def _open_weights(weights: Path) -> DenoisingModel:
+    """A model from weights of a network named in the card beside them, as `training.train` writes them."""
 
     def network_for(size: tuple[int, int]) -> Callable[..., Any]:
         from .files import compiled
-        from .networks import build_network
 
-        network = build_network(card.network, size)
-        network.load_weights(weights)
-        return compiled(network)
+        return compiled(trained_network(weights, size))
 
-    return DenoisingModel(card, network_for)
+    return DenoisingModel(_card_beside(weights), network_for)
 
 
 def device_summary_here() -> str:

@@ -2,7 +2,7 @@
 
 `andrews2023` is the published autoencoder. `kikuchi-unet` is ours: a residual U-Net that works on patterns folded to a
 quarter of their size, and that is handed, beside the pattern, a second opinion formed in the space of lines, where a
-band is a dot.
+band is a dot. `kikuchi-unet-map` looks at a pattern's average with its neighbours in the same way, and at the pattern.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Network:
     build : callable
         (height, width) -> keras.Model. The weights do not depend on the size unless `size` is set.
     channels : int
-        1: the pattern. 2: the pattern and the mask, 1 where the detector sees something.
+        1: the pattern. 2: the pattern and the mask, 1 where the detector sees something. 3: these and the pattern's
+        average with its neighbours on the map, which is the pattern once more where it has none.
     multiple : int
         Height and width of the input have to be multiples of this.
     size : (height, width) or None
@@ -129,43 +130,62 @@ _LINE_IMAGES = 2
 
 
 def _kikuchi_unet(height: int, width: int) -> Any:
-    layers = keras.layers
     inputs = keras.Input((height, width, 2))
     pattern, mask = inputs[..., :1], inputs[..., 1:]
-    x = layers.Concatenate()(
-        [
-            _fold(pattern, 4),
-            layers.AveragePooling2D(4, name="mask_quarter")(mask),
-            _fold(_line_images(pattern, height, width), 2),
-        ]
-    )
+    lines = _line_images(_lines(pattern, height, width), height, width)
+    x = _stem(pattern, mask, lines)
+    return keras.Model(inputs, _unet(x), name="kikuchi-unet")
+
+
+def _kikuchi_unet_map(height: int, width: int) -> Any:
+    """As `kikuchi-unet` for the average, so that its weights are a start; what comes in addition adds nothing then."""
+    inputs = keras.Input((height, width, 3))
+    pattern, mask, average = inputs[..., :1], inputs[..., 1:2], inputs[..., 2:]
+    lines = _lines(average, height, width)
+    lines = _residual(lines, "line_deep", 2 * _LINE_WIDTH)
+    x = _stem(average, mask, _line_images(lines, height, width), _fold(pattern, 4))
+    return keras.Model(inputs, _unet(x, deeper=True), name="kikuchi-unet-map")
+
+
+def _stem(image: Any, mask: Any, lines: Any, *more: Any) -> Any:
+    small = keras.layers.AveragePooling2D(4, name="mask_quarter")(mask)
+    x = keras.layers.Concatenate()([_fold(image, 4), small, _fold(lines, 2), *more])
+    return _conv(x, _WIDTHS[0], "stem")
+
+
+def _unet(x: Any, deeper: bool = False) -> Any:
+    """From what the stem made, at a quarter of the size, to an image of full size."""
     quarter, eighth, sixteenth = _WIDTHS
-    x = _conv(x, quarter, "stem")
     skip4 = x = _residual(x, "enter4")
     x = _conv(x, eighth, "down8", kernel=2, strides=2)
     skip8 = x = _residual(x, "enter8")
     x = _conv(x, sixteenth, "down16", kernel=2, strides=2)
     x = _residual(x, "deep16")
+    if deeper:
+        x = _residual(x, "deeper16")
     x = _rise(x, skip8, eighth, "rise8")
     x = _residual(x, "leave8")
     x = _rise(x, skip4, quarter, "rise4")
     x = _residual(x, "leave4")
-    x = layers.Conv2D(16, 3, padding="same", name="head", dtype="float32")(x)
-    return keras.Model(inputs, _unfold(x, 4), name="kikuchi-unet")
+    x = keras.layers.Conv2D(16, 3, padding="same", name="head", dtype="float32")(x)
+    return _unfold(x, 4)
 
 
-def _line_images(pattern: Any, height: int, width: int) -> Any:
-    """Bands found as dots among the sums along all lines, and drawn back as images of half the pattern's size."""
-    layers = keras.layers
+def _lines(image: Any, height: int, width: int) -> Any:
+    """Sums along all lines, in which bands are dots, and what small convolutions find there."""
     pooling = line_grid_pooling(height, width)
-    grid = (height // pooling, width // pooling)
-    x = layers.AveragePooling2D(pooling, name="line_pool")(pattern) * float(pooling)
-    x = LineSums(grid, name="line_sums")(x)
+    x = keras.layers.AveragePooling2D(pooling, name="line_pool")(image) * float(pooling)
+    x = LineSums((height // pooling, width // pooling), name="line_sums")(x)
     x = _conv(x, _LINE_WIDTH, "line1")
-    x = _conv(x, _LINE_WIDTH, "line2")
-    x = layers.Conv2D(_LINE_IMAGES, 3, padding="same", name="line3")(x)
-    x = BackProjection(grid, name="line_images")(x)
-    return x if pooling == 2 else layers.UpSampling2D(pooling // 2, name="line_rise")(x)
+    return _conv(x, _LINE_WIDTH, "line2")
+
+
+def _line_images(lines: Any, height: int, width: int) -> Any:
+    """The bands found among the lines, drawn as images of half the pattern's size."""
+    pooling = line_grid_pooling(height, width)
+    x = keras.layers.Conv2D(_LINE_IMAGES, 3, padding="same", name="line3")(lines)
+    x = BackProjection((height // pooling, width // pooling), name="line_images")(x)
+    return x if pooling == 2 else keras.layers.UpSampling2D(pooling // 2, name="line_rise")(x)
 
 
 def _conv(x: Any, filters: int, name: str, kernel: int = 3, strides: int = 1) -> Any:
@@ -175,9 +195,9 @@ def _conv(x: Any, filters: int, name: str, kernel: int = 3, strides: int = 1) ->
     return keras.layers.ReLU(name=f"{name}_relu")(conv(x))
 
 
-def _residual(x: Any, name: str) -> Any:
+def _residual(x: Any, name: str, filters: int | None = None) -> Any:
     """Two convolutions whose result is added to what came in; at first, nothing."""
-    y = _conv(x, x.shape[-1], f"{name}_a")
+    y = _conv(x, filters or x.shape[-1], f"{name}_a")
     y = keras.layers.Conv2D(x.shape[-1], 3, padding="same", kernel_initializer="zeros", name=f"{name}_b")(y)
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
 
@@ -208,6 +228,7 @@ NETWORKS = {
     for network in (
         Network("andrews2023", _andrews2023, channels=1, multiple=4, size=(236, 236)),
         Network("kikuchi-unet", _kikuchi_unet, channels=2, multiple=16),
+        Network("kikuchi-unet-map", _kikuchi_unet_map, channels=3, multiple=16),
     )
 }
 """The architectures that can be built and trained."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..processing.background import dynamic_background
+from .neighbourhood import Neighbourhood, draw_neighbourhood
 from .normalise import BACKGROUND_WIDTHS, normalise
 from .projection import Detector, MasterPattern, random_rotation
 
@@ -53,6 +54,10 @@ class PairSettings:
         could be learnt. A draw below is given more electrons.
     rim : float
         The background falls to as little as this share at the detector's rim.
+    neighbours : float
+        Share of patterns that have neighbours on a map; the others are their own average.
+    gradient : (low, high)
+        Change of orientation between neighbours of one grain, degrees, log-uniform.
     masked, unlit, overlapping, empty, corrected, eight_bit : float
         Shares of patterns with a mask, with dark corners that no mask tells of, of two crystals, of none, with their
         background removed before, and stored with 8 bits.
@@ -64,6 +69,8 @@ class PairSettings:
     contrast: tuple[float, float] = (0.015, 0.08)
     faintest: float = 0.005
     rim: float = 1 / 7
+    neighbours: float = 0.0
+    gradient: tuple[float, float] = (0.01, 0.5)
     masked: float = 0.3
     unlit: float = 0.1
     overlapping: float = 0.06
@@ -162,7 +169,7 @@ def target_pattern(signal: Image, mask: Mask, width: int) -> Image:
 
 def training_pair(
     masters: Sequence[MasterPattern], settings: PairSettings, random: np.random.Generator
-) -> tuple[Image, Mask, Image]:
+) -> tuple[Image, Image, Mask, Image]:
     """One pair.
 
     Parameters
@@ -177,6 +184,8 @@ def training_pair(
     -------
     pattern : array, shape (window, window), float32
         Normalised as in use.
+    average : array, shape (window, window), float32
+        The same with its neighbours averaged in; the pattern once more where it has none.
     mask : array of bool, shape (window, window)
         What the network is told of the mask.
     target : array, shape (window, window), float32
@@ -184,16 +193,14 @@ def training_pair(
     side = settings.window
     size = round(_log_uniform(random, *settings.sizes))
     window, on_screen = _place(size, side, random)
-    signal = _random_signal(masters, settings, size, window, random)
+    exposure = _random_exposure(settings, random)
+    signal, around = _random_signal(masters, settings, size, window, exposure, random)
     lit, told = _random_screen(size, window, on_screen, settings, random)
-    empty = random.random() < settings.empty
-    if empty:
+    if random.random() < settings.empty:
         signal = np.full_like(signal, 0.5)
-    measured = _measure(signal, lit, size, window, settings, random)
-    measured = np.where(on_screen, measured, 0).astype(np.float32)
-    pattern = normalise(measured[None], told, (size, size))[0]
-    target = target_pattern(signal, lit & on_screen, size)
-    return pattern, told, target
+    images = _measure(signal, around, lit, size, window, exposure, settings, random)
+    measured, average = normalise(np.where(on_screen, np.stack(images), 0).astype(np.float32), told, (size, size))
+    return measured, average, told, target_pattern(signal, lit & on_screen, size)
 
 
 def training_batch(
@@ -212,19 +219,42 @@ def training_batch(
 
     Returns
     -------
-    inputs : array, shape (batch, window, window, 2), float32
-        Pattern and mask.
+    inputs : array, shape (batch, window, window, 3), float32
+        Pattern, mask, and average with the neighbours.
     targets : array, shape (batch, window, window, 2), float32
         Target, and where it counts.
     """
     random = np.random.default_rng(list(seed))
-    inputs = np.empty((batch, settings.window, settings.window, 2), np.float32)
-    targets = np.empty_like(inputs)
+    inputs = np.empty((batch, settings.window, settings.window, 3), np.float32)
+    targets = np.empty((batch, settings.window, settings.window, 2), np.float32)
     for one, wanted in zip(inputs, targets, strict=True):
-        pattern, mask, target = training_pair(masters, settings, random)
-        one[..., 0], one[..., 1] = pattern, mask
+        pattern, average, mask, target = training_pair(masters, settings, random)
+        one[..., 0], one[..., 1], one[..., 2] = pattern, mask, average
         wanted[..., 0], wanted[..., 1] = target, mask
     return inputs, targets
+
+
+@dataclass(frozen=True)
+class _Exposure:
+    """Mean electrons per pixel, contrast relative to the background, and read-out noise in electrons."""
+
+    electrons: float
+    contrast: float
+    read_noise: float
+
+    def clarity(self, size: int) -> float:
+        """See `draw_neighbourhood`."""
+        noise = self.electrons + self.read_noise**2
+        return (self.contrast * self.electrons) ** 2 / noise * (size / 120) ** 2
+
+
+def _random_exposure(settings: PairSettings, random: np.random.Generator) -> _Exposure:
+    electrons = _log_uniform(random, *settings.electrons)
+    contrast = _log_uniform(random, *settings.contrast)
+    if electrons * contrast**2 < settings.faintest:
+        electrons = settings.faintest / contrast**2 * _log_uniform(random, 1, 8)
+    read_noise = _log_uniform(random, 0.3, 1.0) * float(np.interp(np.log(electrons), np.log([2, 60]), [2.2, 4.5]))
+    return _Exposure(electrons, contrast, read_noise)
 
 
 def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
@@ -244,18 +274,26 @@ def _random_signal(
     settings: PairSettings,
     size: int,
     window: tuple[slice, slice],
+    exposure: _Exposure,
     random: np.random.Generator,
-) -> Image:
+) -> tuple[Image, Neighbourhood | None]:
+    """The signal of a pattern, and what it has for neighbours."""
     centre = float(random.uniform(0.35, 0.65)), float(random.uniform(0.1, 0.6))
     detector = Detector(size, size, centre, float(random.uniform(0.4, 0.85)))
     master = masters[int(random.integers(len(masters)))]
     blur = float(random.uniform(0.3, 0.9))
-    signal = kikuchi_signal(master.project(random_rotation(random), detector, window), blur)
+
+    def signal_of(rotation: NDArray[np.float64]) -> Image:
+        return kikuchi_signal(master.project(rotation, detector, window), blur)
+
+    rotation = random_rotation(random)
+    signal = signal_of(rotation)
     if random.random() < settings.overlapping:
         share = np.float32(random.uniform(0.05, 0.5))
-        other = kikuchi_signal(master.project(random_rotation(random), detector, window), blur)
-        signal = (1 - share) * signal + share * other
-    return signal
+        signal = (1 - share) * signal + share * signal_of(random_rotation(random))
+    if random.random() >= settings.neighbours:
+        return signal, None
+    return signal, draw_neighbourhood(rotation, signal_of, settings.gradient, exposure.clarity(size), random)
 
 
 def _random_screen(
@@ -285,27 +323,32 @@ def _random_screen(
 
 def _measure(
     signal: Image,
+    around: Neighbourhood | None,
     lit: Mask,
     size: int,
     window: tuple[slice, slice],
+    exposure: _Exposure,
     settings: PairSettings,
     random: np.random.Generator,
-) -> Image:
-    """The pattern as it comes out of the camera, in the camera's or any other unit."""
-    electrons = _log_uniform(random, *settings.electrons)
-    contrast = _log_uniform(random, *settings.contrast)
-    if electrons * contrast**2 < settings.faintest:
-        electrons = settings.faintest / contrast**2 * _log_uniform(random, 1, 8)
+) -> tuple[Image, Image]:
+    """The pattern as it comes out of the camera, in the camera's or any other unit, and its average with neighbours."""
     values = signal[lit]
-    relative = 1 + (signal - values.mean()) * np.float32(contrast / max(float(values.std()), 1e-6))
+    gain = np.float32(exposure.contrast / max(float(values.std()), 1e-6))
     background = _random_background(size, window, settings, random)
-    expected = np.maximum(relative, 0) * background
-    _add_dust(expected, random)
-    expected[~lit] *= np.float32(random.uniform(0, 0.1))
-    read_noise = _log_uniform(random, 0.3, 1.0) * float(np.interp(np.log(electrons), np.log([2, 60]), [2.2, 4.5]))
-    # `expose` scales the mean of all pixels; the electrons are those of the lit ones.
-    level = electrons * float(expected.mean()) / max(float(expected[lit].mean()), 1e-9)
-    return _read_out(expose(expected, level, read_noise, random), background, read_noise, settings, random)
+    response = background.copy()
+    _add_dust(response, random)
+    response[~lit] *= np.float32(random.uniform(0, 0.1))
+    counts = []
+    for bands, patterns in ((signal, 1.0), *([(around.signal, around.effective)] if around else [])):
+        expected = np.maximum(1 + (bands - values.mean()) * gain, 0) * response
+        # `expose` scales the mean of all pixels; the electrons are those of the lit ones.
+        level = exposure.electrons * float(expected.mean()) / max(float(expected[lit].mean()), 1e-9)
+        noise = exposure.read_noise * patterns**0.5
+        counts.append(expose(expected, level * patterns, noise, random) / np.float32(patterns))
+    stored = _read_out(counts, background, exposure.read_noise, settings, random)
+    if around is None:
+        return stored[0], stored[0]
+    return stored[0], (stored[0] + np.float32(around.weight) * stored[1]) / np.float32(1 + around.weight)
 
 
 def _random_background(
@@ -339,27 +382,37 @@ def _add_dust(expected: Image, random: np.random.Generator) -> None:
 
 
 def _read_out(
-    counts: Image, background: Image, read_noise: float, settings: PairSettings, random: np.random.Generator
-) -> Image:
+    counts: list[Image], background: Image, read_noise: float, settings: PairSettings, random: np.random.Generator
+) -> list[Image]:
+    """Store the counts of a pattern and, if it has any, the mean ones of its neighbours, in the same way."""
     from ..opencv import cv2
 
+    first = counts[0]
     if random.random() < 0.15:
-        counts = cv2.GaussianBlur(counts, (0, 0), float(random.uniform(0.3, 0.7)))
+        blur = float(random.uniform(0.3, 0.7))
+        counts = [cv2.GaussianBlur(image, (0, 0), blur) for image in counts]
     if random.random() < 0.15:
-        counts = counts + random.normal(0, 0.3 * read_noise, (counts.shape[0], 1)).astype(np.float32)
+        counts[0] = counts[0] + random.normal(0, 0.3 * read_noise, (first.shape[0], 1)).astype(np.float32)
     if random.random() < 0.3:
-        hot = random.random(counts.shape, dtype=np.float32) < random.uniform(0, 0.002)
-        counts = np.where(hot, counts.max() * np.float32(random.uniform(1, 3)), counts)
+        hot = random.random(first.shape, dtype=np.float32) < random.uniform(0, 0.002)
+        value = counts[0].max() * np.float32(random.uniform(1, 3))
+        # Cosmic rays hit one pattern, hot pixels are in all.
+        reached = 1 if random.random() < 0.3 else len(counts)
+        counts[:reached] = [np.where(hot, value, image) for image in counts[:reached]]
     if random.random() < settings.corrected:
         if random.random() < 0.5:
-            counts = counts / background
+            counts = [image / background for image in counts]
         else:
-            counts = counts - background * np.float32(counts.mean() / background.mean())
+            level = np.float32(counts[0].mean() / background.mean())
+            counts = [image - background * level for image in counts]
     elif random.random() < 0.8:
         # Cameras store no negative counts: an offset is added first, which not always suffices.
-        counts = np.maximum(counts + read_noise * np.float32(random.uniform(0, 5)), 0)
+        offset = read_noise * np.float32(random.uniform(0, 5))
+        counts = [np.maximum(image + offset, 0) for image in counts]
     if random.random() < settings.eight_bit:
-        low, high = float(counts.min()), float(np.percentile(counts, random.uniform(99.5, 100)))
+        low, high = float(counts[0].min()), float(np.percentile(counts[0], random.uniform(99.5, 100)))
         low = min(low, 0.0) if random.random() < 0.7 else low
-        counts = np.clip(np.rint((counts - low) * np.float32(255 / max(high - low, 1e-6))), 0, 255)
-    return np.asarray(counts, dtype=np.float32)
+        counts = [np.clip((image - low) * np.float32(255 / max(high - low, 1e-6)), 0, 255) for image in counts]
+        # The levels of many patterns average out.
+        counts[0] = np.rint(counts[0])
+    return [np.asarray(image, dtype=np.float32) for image in counts]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan import ScanError
+from .denoiser import trained_network
 from .networks import NETWORKS, build_network
 from .simulation import MasterPattern, PairSettings, training_batch
 
@@ -39,6 +40,9 @@ class TrainingConfig:
         Of the model.
     network : str
         A key of `networks.NETWORKS`.
+    start : str
+        A shipped model's name, or the path of a `.weights.h5` file, to start from instead of from chance. Of another
+        network it may be: layers of the same name take over what fits, and what they have in addition starts at zero.
     held_out : tuple of str
         Master patterns, by name without ending, that are kept from training. The learning curve's validation uses them.
     batch : int
@@ -67,6 +71,7 @@ class TrainingConfig:
     output: str
     name: str = "kikuchi-unet"
     network: str = "kikuchi-unet"
+    start: str = ""
     held_out: tuple[str, ...] = ()
     batch: int = 16
     steps: int = 20000
@@ -236,6 +241,8 @@ class _Run:
         keras.utils.set_random_seed(config.seed)
         with _precision(config.precision):
             self.model = build_network(config.network, (config.pairs.window, config.pairs.window))
+        if config.start:
+            _take_over(self.model, config.start, (config.pairs.window, config.pairs.window))
         optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=1e-4, clipnorm=1.0)
         # XLA on a CPU runs convolutions several times slower than oneDNN.
         self.loss = denoising_loss(config.correlation)
@@ -312,7 +319,7 @@ class _Run:
             "network": config.network,
             "size": list(network.size) if network.size else None,
             "sides": None if network.size else list(config.pairs.sizes),
-            "normalisation": "background" if network.channels == 2 else "unit",
+            "normalisation": "unit" if network.channels == 1 else "background",
             "multiple": network.multiple,
             "trained_on": ", ".join(phases),
             "held_out": ", ".join(held_out),
@@ -326,6 +333,20 @@ class _Run:
         }
         (self.output / f"{config.name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         return weights
+
+
+def _take_over(model: Any, start: str, size: tuple[int, int]) -> None:
+    """Copy a trained network's weights into another one's layers of the same names."""
+    trained = trained_network(start, size)
+    known = {layer.name: layer for layer in trained.layers}
+    for layer in model.layers:
+        if layer.name not in known:
+            continue
+        for ours, theirs in zip(layer.trainable_variables, known[layer.name].trainable_variables, strict=True):
+            values = np.zeros(ours.shape, np.float32)
+            part = tuple(slice(0, min(pair)) for pair in zip(ours.shape, theirs.shape, strict=True))
+            values[part] = keras.ops.convert_to_numpy(theirs)[part]
+            ours.assign(values)
 
 
 def _report(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..scan import ScanError
 
-__all__ = ["Weights", "average_neighbours", "neighbour_weights"]
+__all__ = ["Weights", "average_neighbours", "neighbour_weights", "overlap"]
 
 Weights = Literal["gaussian", "uniform"]
 
@@ -89,9 +89,9 @@ def average_neighbours(
     total = np.zeros_like(on_map)
     weight = np.zeros((rows, columns, 1, 1), dtype=np.float32)
     for down in range(-half, half + 1):
-        to_rows, from_rows = _overlap(rows, down)
+        to_rows, from_rows = overlap(rows, down)
         for right in range(-half, half + 1):
-            to_columns, from_columns = _overlap(columns, right)
+            to_columns, from_columns = overlap(columns, right)
             one = share[half + down, half + right]
             total[to_rows, to_columns] += one * on_map[from_rows, from_columns]
             weight[to_rows, to_columns] += one
@@ -100,7 +100,7 @@ def average_neighbours(
     return averaged if mask is None else np.where(mask, averaged, patterns)
 
 
-def _overlap(count: int, apart: int) -> tuple[slice, slice]:
+def overlap(count: int, apart: int) -> tuple[slice, slice]:
     """Which of `count` rows have a neighbour `apart` rows further down, and which rows are these neighbours."""
     there = max(0, count - abs(apart))
     before, after = max(0, -apart), max(0, apart)
