@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from pyebsdindex import ebsd_index, tripletvote
 from scipy.spatial.transform import Rotation
 
 from napari_kikuchi.autoencoder.projection import MasterPattern
-from simulated import CENTRE, DISTANCE, Matrices, Patterns, random_points
+from simulated import CENTRE, DISTANCE, Matrices, random_points
 
 # Reflectors by lattice type, and the rotations that a crystal of this space group does not notice.
 LATTICES = {225: ("FCC", "O"), 229: ("BCC", "O"), 194: ("HCP", "D6")}
@@ -70,7 +71,7 @@ class Judge:
         )
         self.clean_error = self._calibrate(master, size)
 
-    def index(self, patterns: Patterns, truth: Matrices) -> Indexed:
+    def index(self, patterns: NDArray[Any], truth: Matrices) -> Indexed:
         """Index patterns whose true rotations, detector to crystal, are known.
 
         Parameters
@@ -81,7 +82,7 @@ class Judge:
         found, confidences = self._orientations(patterns)
         return Indexed(angles(self.frame, self._turns(truth, self.axes @ found)).min(axis=1), confidences)
 
-    def _orientations(self, patterns: Patterns) -> tuple[Matrices, NDArray[np.float64]]:
+    def _orientations(self, patterns: NDArray[Any]) -> tuple[Matrices, NDArray[np.float64]]:
         data = self.indexer.index_pats(patsin=np.ascontiguousarray(patterns, np.float32))[0][-1]
         quaternions = data["quat"]
         # Where nothing was found, the indexer gives zeros: any rotation will do, since it is wrong anyway.

@@ -41,6 +41,8 @@ class Dataset:
         Number of the grain that each point belongs to.
     signals : array, shape (n, height, width), float32, in 0..1
         The bands without background and noise.
+    background : array, shape (height, width), float32
+        What all patterns have below their bands.
     intensity : array, shape (n, height, width), float32
         What reaches the camera: `bg * (1 + 0.22 * (2 c - 1))` with the signal c and the background bg.
     grid : Grid or None
@@ -50,6 +52,7 @@ class Dataset:
     rotations: Matrices
     grains: NDArray[np.int64]
     signals: Patterns
+    background: Patterns
     intensity: Patterns
     grid: nk.Grid | None
 
@@ -68,8 +71,7 @@ def random_points(master: MasterPattern, n: int, size: int, seed: int = SEED) ->
     """
     random = np.random.default_rng(seed)
     rotations = np.stack([random_rotation(random) for _ in range(n)])
-    signals = _signals(master, rotations, size)
-    return Dataset(rotations, np.arange(n), signals, _intensity(signals), None)
+    return _dataset(rotations, np.arange(n), _signals(master, rotations, size), None)
 
 
 def grain_map(master: MasterPattern, size: int, side: int = 40, grains: int = 105, seed: int = SEED) -> Dataset:
@@ -98,15 +100,14 @@ def grain_map(master: MasterPattern, size: int, side: int = 40, grains: int = 10
     for grain in range(owners.max() + 1):
         inside = owners == grain
         rotations[inside] = _grain_orientations(points[inside], random)
-    signals = _signals(master, rotations, size)
-    return Dataset(rotations, owners.astype(np.int64), signals, _intensity(signals), nk.Grid(side, side))
+    return _dataset(rotations, owners.astype(np.int64), _signals(master, rotations, size), nk.Grid(side, side))
 
 
 def pure_noise(size: int, side: int = 40) -> Dataset:
     """A map without a single band: the background alone, in which nothing should be found."""
     n = side * side
     signals = np.full((n, size, size), np.float32(0.5))
-    return Dataset(np.tile(np.eye(3), (n, 1, 1)), np.arange(n), signals, _intensity(signals), nk.Grid(side, side))
+    return _dataset(np.tile(np.eye(3), (n, 1, 1)), np.arange(n), signals, nk.Grid(side, side))
 
 
 def camera(intensity: Patterns, electrons: float, seed: int = SEED) -> Pixels:
@@ -162,9 +163,11 @@ def _signals(master: MasterPattern, rotations: Matrices, size: int) -> Patterns:
     return np.stack([kikuchi_signal(master.project(rotation, detector)) for rotation in rotations])
 
 
-def _intensity(signals: Patterns) -> Patterns:
-    background = broad_background(signals.shape[1:], (0.53, 0.42), 0.45, 0.3)
-    return background * (1 + CONTRAST * (2 * signals - 1))
+def _dataset(rotations: Matrices, grains: NDArray[np.int64], signals: Patterns, grid: nk.Grid | None) -> Dataset:
+    height, width = signals.shape[1:]
+    background = broad_background((height, width), (0.53, 0.42), 0.45, 0.3)
+    intensity = background * (1 + CONTRAST * (2 * signals - 1))
+    return Dataset(rotations, grains, signals, background, intensity, grid)
 
 
 def _digitised(counts: NDArray[Any]) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Treatment:
         Arguments of `napari-kikuchi` besides the files; none if something else does it.
     needs_map : bool
         Whether it sees a pattern's neighbours.
+    keeps_background : bool
+        Whether the background is still in what comes out.
     model : str
         Name or path of the network; empty if there is none.
     """
@@ -32,6 +35,7 @@ class Treatment:
     name: str
     command: tuple[str, ...] = ()
     needs_map: bool = False
+    keeps_background: bool = False
     model: str = ""
 
     def __call__(self, source: Path, target: Path) -> float:
@@ -42,7 +46,7 @@ class Treatment:
         elif self.name == "nlpar":
             nlpar(source, target)
         else:
-            target.symlink_to(source)
+            shutil.copyfile(source, target)
         return time.perf_counter() - started
 
     @property
@@ -65,11 +69,11 @@ def treatments(model: str | None, published: str | None) -> dict[str, Treatment]
     name = model or DEFAULT_MODEL
     denoise = ("denoise", "--model", name, "--trust-model")
     found = [
-        Treatment("raw"),
+        Treatment("raw", keeps_background=True),
         Treatment("clahe", ("clahe",)),
         Treatment("background", ("background",)),
-        Treatment("average", ("average",), needs_map=True),
-        Treatment("nlpar", needs_map=True),
+        Treatment("average", ("average",), needs_map=True, keeps_background=True),
+        Treatment("nlpar", needs_map=True, keeps_background=True),
         Treatment("ours", denoise, model=name),
         Treatment("clahe, ours", (*denoise, "--clahe", "before"), model=name),
         Treatment("ours, clahe", (*denoise, "--clahe", "after"), model=name),
