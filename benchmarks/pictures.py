@@ -69,14 +69,14 @@ def treated(line: Line, shown: list[Treatment]) -> list[NDArray[np.uint16]]:
     return patterns
 
 
-def draw(found: list[tuple[Line, list[NDArray[np.uint16]]]], judge: Judge, path: Path) -> None:
-    """All lines, each pattern with its error below."""
+def draw(found: list[tuple[Line, list[NDArray[np.uint16]]]], names: list[str], judge: Judge, path: Path) -> None:
+    """All lines, each pattern with its error below; names of the treatments above."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    heads = [*COLUMNS.values(), "without noise"]
+    heads = [*names, "without noise"]
     figure, axes = plt.subplots(len(found), len(heads), figsize=(9.6, 2.15 * len(found)), layout="constrained")
     for (line, patterns), row in zip(found, axes, strict=True):
         errors = judge.index(np.stack(patterns), np.repeat(line.dataset.rotations[[line.point]], len(patterns), axis=0))
@@ -107,8 +107,9 @@ def main() -> None:
     options = parser.parse_args()
     known = treatments(options.model, None)
     master = MasterPattern.load(HERE / "nickel.npz")
-    shown = [known[name] for name in COLUMNS]
-    draw([(line, treated(line, shown)) for line in lines(master)], Judge(master, SIZE), options.output)
+    shown = {name: known[kind] for kind, name in COLUMNS.items() if kind in known}
+    found = [(line, treated(line, list(shown.values()))) for line in lines(master)]
+    draw(found, list(shown), Judge(master, SIZE), options.output)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "quality.csv"
 CLEAN = float("inf")
 MAIN = ("raw", "average", "nlpar", "ours", "ours 3x3", "ours 5x5")
+ON_MAP = (*MAIN, "similar", "published")
 SINGLE = ("raw", "clahe", "background", "ours", "clahe, ours", "ours, clahe", "published")
 # Rows and columns of the maps, of grains and of noise.
 SIDE = 40
@@ -175,8 +176,8 @@ def default_cases() -> list[Case]:
     )
     return [
         Case("nickel", 120, "points", (CLEAN, 400.0, 60.0, 18.0, 8.0, 4.0, 2.0), SINGLE),
-        Case("nickel", 120, "map", (CLEAN, 18.0, 8.0, 4.0, 2.0), (*MAIN, "published")),
-        Case("nickel", 120, "noise", (8.0, 2.0), (*MAIN, "clahe", "published")),
+        Case("nickel", 120, "map", (CLEAN, 18.0, 8.0, 4.0, 2.0), ON_MAP),
+        Case("nickel", 120, "noise", (8.0, 2.0), (*ON_MAP, "clahe")),
         *(Case(phase, size, "points", electrons, ("raw", "ours"), 300) for phase, size, electrons in others),
         *(Case(phase, size, "map", electrons[1:], MAIN) for phase, size, electrons in others),
     ]
@@ -201,7 +202,7 @@ def chosen_cases(options: argparse.Namespace) -> list[Case]:
             size,
             data,
             tuple(options.electrons or (18.0, 8.0, 4.0, 2.0)),
-            tuple(options.treatments or dict.fromkeys((*MAIN, *SINGLE))),
+            tuple(options.treatments or dict.fromkeys((*ON_MAP, *SINGLE))),
             options.points,
         )
         for phase in options.phases or ["nickel"]
@@ -264,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", nargs="+", type=int, help="pixels")
     parser.add_argument("--electrons", nargs="+", type=float, choices=(CLEAN, *READ_NOISE), help="mean; inf is clean")
     parser.add_argument("--phases", nargs="+", help="names of the .npz files beside this script, or paths of others")
-    parser.add_argument("--treatments", nargs="+", choices=list(dict.fromkeys((*MAIN, *SINGLE))))
+    parser.add_argument("--treatments", nargs="+", choices=list(dict.fromkeys((*ON_MAP, *SINGLE))))
     parser.add_argument("--model", help="model under test, by name or path; the shipped default without it")
     parser.add_argument("--published", help="the published network's weights, as a model file")
     parser.add_argument("--points", type=int, default=500, help="random orientations, for a chosen combination")

@@ -25,6 +25,7 @@ NAMES = {
     "clahe": "CLAHE",
     "background": "background removed, static and dynamic",
     "average": "3x3 neighbour average",
+    "similar": "5x5 average by similarity",
     "nlpar": "NLPAR",
     "published": "published network",
     "ours": "denoised",
@@ -33,17 +34,18 @@ NAMES = {
     "ours 3x3": "denoised with 3x3 neighbours",
     "ours 5x5": "denoised with 5x5 neighbours",
 }
-# Of the palette of Okabe and Ito, which the colour-blind can tell apart too.
-COLOURS = {
-    "raw": "#555555",
-    "clahe": "#CC79A7",
-    "background": "#999999",
-    "average": "#56B4E9",
-    "nlpar": "#0072B2",
-    "published": "#009E73",
-    "ours": "#E69F00",
-    "ours 3x3": "#D55E00",
-    "ours 5x5": "#000000",
+# Name and colour in plots; mostly of the palette of Okabe and Ito, which the colour-blind can tell apart too.
+LINES = {
+    "raw": ("raw", "#333333"),
+    "clahe": ("CLAHE", "#CC79A7"),
+    "background": ("background removed", "#999999"),
+    "average": ("3x3 average", "#56B4E9"),
+    "similar": ("5x5 average by similarity", "#009E73"),
+    "nlpar": ("NLPAR", "#0072B2"),
+    "published": ("published network", "#000000"),
+    "ours": ("denoised", "#E69F00"),
+    "ours 3x3": ("denoised, 3x3", "#D55E00"),
+    "ours 5x5": ("denoised, 5x5", "#7F3B08"),
 }
 
 
@@ -79,7 +81,7 @@ def document(found: Found, published: str) -> str:
         "intervals:\n",
         by_level(points, names, share),
         "Median error in degrees on the points that are within 2 degrees both raw and treated, in brackets that of the "
-        "raw patterns on the same points:\n",
+        "raw patterns on the same points; a dash where they are fewer than ten:\n",
         by_level(points, names, common_error),
         details(points, names, (18.0, 8.0, 4.0)),
         "### A map\n",
@@ -111,18 +113,31 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def by_level(rows: list[Row], names: dict[str, str], cell: Callable[[Row], str]) -> str:
-    """Treatments down, electrons across."""
+    """Treatments down, electrons across; nothing without rows."""
+    if not rows:
+        return ""
     levels = sorted({row.electrons for row in rows}, reverse=True)
     cells = {(row.treatment, row.electrons): cell(row) for row in rows}
     kinds = [kind for kind in names if any(row.treatment == kind for row in rows)]
-    head = ["", *(_level(level) for level in levels)]
+    head = ["treatment", *(_level(level) for level in levels)]
     return table(head, ([names[kind], *(cells.get((kind, level), "–") for level in levels)] for kind in kinds))
 
 
 def details(rows: list[Row], names: dict[str, str], levels: Sequence[float]) -> str:
-    """Everything else, treatments down within each level."""
+    """Everything else, treatments down within each level; nothing without rows."""
+    if not rows:
+        return ""
     at_edges = any(np.isfinite(row.at_boundaries) for row in rows)
-    head = ["e", "", "< 5°, %", "90th percentile, °", "confident and wrong, %", "PSNR, dB", "SSIM", "patterns/s"]
+    head = [
+        "electrons",
+        "treatment",
+        "< 5°, %",
+        "90th percentile, °",
+        "confident and wrong, %",
+        "PSNR, dB",
+        "SSIM",
+        "patterns/s",
+    ]
     chosen = [
         row for level in levels for kind in names for row in rows if (row.electrons, row.treatment) == (level, kind)
     ]
@@ -136,8 +151,10 @@ def details(rows: list[Row], names: dict[str, str], levels: Sequence[float]) -> 
 
 
 def others(found: Found, names: dict[str, str], data: str) -> str:
-    """One kind of data of other sizes and phases: treatments down, datasets across."""
+    """One kind of data of other sizes and phases: treatments down, datasets across; nothing without rows."""
     rows = [row for row in found.rows.values() if row.data == data and (row.phase, row.size) != ("nickel", 120)]
+    if not rows:
+        return ""
     datasets = sorted({(row.phase, row.size, row.electrons) for row in rows}, key=lambda of: (of[0], of[1], -of[2]))
     cells = {(row.treatment, row.phase, row.size, row.electrons): share(row) for row in rows}
     kinds = [kind for kind in names if any(row.treatment == kind for row in rows)]
@@ -202,7 +219,7 @@ def plot_shares(found: Found, path: Path) -> None:
     for axis, data, title in zip(axes, ("points", "map"), ("random orientations", "map"), strict=True):
         rows = [row for row in found.some("nickel", 120, data) if row.electrons <= 60]
         ends = {}
-        for kind, colour in COLOURS.items():
+        for kind, (_, colour) in LINES.items():
             line = sorted((row.electrons, row) for row in rows if row.treatment == kind)
             if line:
                 _draw(axis, line, colour)
@@ -212,7 +229,7 @@ def plot_shares(found: Found, path: Path) -> None:
         axis.set(xscale="log", xlabel="electrons a pixel", title=f"nickel, 120x120, {title}")
         axis.set_xticks(levels, [f"{level:g}" for level in levels])
         axis.set_xticks([], minor=True)
-        axis.set_xlim(min(levels, default=2) / 3.2, max(levels, default=60) * 1.1)
+        axis.set_xlim(min(levels, default=2) / 4, max(levels, default=60) * 1.1)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("share within 2 degrees of the truth, %")
     figure.savefig(path, dpi=100)
@@ -227,19 +244,21 @@ def _draw(axis: Any, line: list[tuple[float, Row]], colour: str) -> None:
     axis.errorbar(electrons, shares, (below, above), color=colour, marker="o", markersize=4, capsize=2, linewidth=1.5)
 
 
-def _name_lines(axis: Any, ends: dict[str, tuple[float, float]], apart: float = 5.0) -> None:
-    """Names beside the left ends of lines, moved up where they would lie on each other."""
+def _name_lines(axis: Any, ends: dict[str, tuple[float, float]], apart: float = 4.5) -> None:
+    """Names to the left of the lines' left ends, moved up where they would lie on each other."""
     height = -np.inf
     for kind, (electrons, end) in sorted(ends.items(), key=lambda item: item[1][1]):
         height = max(end, height + apart)
+        name, colour = LINES[kind]
         axis.annotate(
-            NAMES[kind],
+            name,
             (electrons, end),
-            xytext=(electrons / 1.12, height),
+            xytext=(electrons / 1.25, height),
             fontsize=8,
-            color=COLOURS[kind],
+            color=colour,
             ha="right",
             va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "relpos": (1, 0.5)},
         )
 
 

@@ -62,26 +62,33 @@ def treatments(model: str | None, published: str | None) -> dict[str, Treatment]
     Parameters
     ----------
     model : str or None
-        Name or path of the model under test; the shipped default without it.
+        Name or path of the model under test; the shipped default without it. One that sees patterns alone has no
+        treatments with neighbours.
     published : str or None
         Path of the published network's weights; without it that treatment is left out.
     """
     name = model or DEFAULT_MODEL
-    denoise = ("denoise", "--model", name, "--trust-model")
+    denoise = ("denoise", "--model", name, "--trust-model", "--neighbours")
+    alone = (*denoise, "none")
+    similar = ("average", "--window", "5", "--weights", "similar")
     found = [
         Treatment("raw", keeps_background=True),
         Treatment("clahe", ("clahe",)),
         Treatment("background", ("background",)),
         Treatment("average", ("average",), needs_map=True, keeps_background=True),
+        Treatment("similar", similar, needs_map=True, keeps_background=True),
         Treatment("nlpar", needs_map=True, keeps_background=True),
-        Treatment("ours", denoise, model=name),
-        Treatment("clahe, ours", (*denoise, "--clahe", "before"), model=name),
-        Treatment("ours, clahe", (*denoise, "--clahe", "after"), model=name),
-        Treatment("ours 3x3", (*denoise, "--neighbours", "3x3"), needs_map=True, model=name),
-        Treatment("ours 5x5", (*denoise, "--neighbours", "5x5"), needs_map=True, model=name),
+        Treatment("ours", alone, model=name),
+        Treatment("clahe, ours", (*alone, "--clahe", "before"), model=name),
+        Treatment("ours, clahe", (*alone, "--clahe", "after"), model=name),
     ]
+    if nk.load_model(name, trust=True).card.window:
+        found += [
+            Treatment(f"ours {window}", (*denoise, window), needs_map=True, model=name) for window in ("3x3", "5x5")
+        ]
     if published is not None:
-        found.append(Treatment("published", ("denoise", "--model", published, "--trust-model"), model=published))
+        told = ("denoise", "--model", published, "--trust-model", "--neighbours", "none")
+        found.append(Treatment("published", told, model=published))
     return {treatment.name: treatment for treatment in found}
 
 
