@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .autoencoder.dynamical import simulate_master_pattern
     from .autoencoder.model import load_model, shipped_models
+    from .autoencoder.projection import MasterPattern
     from .formats import export_images, open_scan, pack_images, save_scan
     from .pipeline import apply, average_neighbours, clahe, denoise, process_file, remove_background
     from .plugin.layers import add_to_viewer, scan_from_layer
@@ -38,7 +40,9 @@ _ROOMS = {
     "scan": ("Grid", "Scan", "ScanError", "ScanWarning", "Source"),
     "formats": ("export_images", "open_scan", "pack_images", "save_scan"),
     "processing.quality": ("image_quality",),
+    "autoencoder.dynamical": ("simulate_master_pattern",),
     "autoencoder.model": ("load_model", "shipped_models"),
+    "autoencoder.projection": ("MasterPattern",),
     "recipe": (
         "Autoencoder",
         "CircularMask",
@@ -61,6 +65,7 @@ __all__ = [
     "Clahe",
     "DynamicBackground",
     "Grid",
+    "MasterPattern",
     "NeighbourAverage",
     "Recipe",
     "Rescale",
@@ -85,6 +90,7 @@ __all__ = [
     "save_scan",
     "scan_from_layer",
     "shipped_models",
+    "simulate_master_pattern",
 ]
 
 

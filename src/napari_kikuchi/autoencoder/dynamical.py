@@ -23,13 +23,15 @@ __all__ = ["SimulationSettings", "find_adapter", "simulate_master_pattern"]
 
 Progress = Callable[[int, int], None]
 
-# k-vectors at a time on a software adapter. ebsdsim sizes its tiles for the memory of a graphics card, up to 65,535;
-# Mesa's driver binds no buffer above 128 MiB, and a command of more than a few hundred takes it minutes.
-SOFTWARE_TILE = 192
+# Bytes that ebsdsim's solver binds for each direction of a tile, at most (16,384 complex numbers).
+_BYTES_A_DIRECTION = 16384 * 8
+# Directions at a time on an adapter that computes on the CPU: it takes seconds for these, as long as Ctrl-C and the
+# progress have to wait.
+_SOFTWARE_TILE = 192
 
 
 def _setting(default: float, unit: str, low: float, high: float, help: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "min": low, "max": high, "help": f"{help}, {unit}."})
+    return field(default=default, metadata={"unit": unit, "min": low, "max": high, "help": help})
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,15 @@ class SimulationSettings:
         If a value lies outside its range.
     """
 
-    voltage: float = _setting(20.0, "kV", 5.0, 40.0, "Voltage of the beam")
-    tilt: float = _setting(70.0, "degrees", 0.0, 85.0, "Tilt of the sample")
+    voltage: float = _setting(20.0, "kV", 5.0, 40.0, "Of the beam, kV.")
+    tilt: float = _setting(70.0, "degrees", 0.0, 85.0, "Of the sample, degrees.")
     smallest_spacing: float = _setting(
-        0.05,
-        "nanometres",
-        0.02,
-        0.2,
-        "Lattice planes closer than this are left out; halving it takes some ten times as long",
+        0.05, "nm", 0.02, 0.2, "Lattice planes closer than this are left out, nm; with fewer planes it takes less time."
     )
-    half_width: int = _setting(150, "pixels", 10, 1000, "The master pattern is twice this plus one wide and high")
-    energy_bin: float = _setting(1.0, "keV", 0.25, 5.0, "Width of the energies that are computed as one")
+    half_width: int = _setting(
+        150, "pixels", 10, 1000, "The master pattern is twice this plus one pixels wide and high."
+    )
+    energy_bin: float = _setting(1.0, "keV", 0.25, 5.0, "Width of the energies that are computed as one, keV.")
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -113,7 +113,7 @@ def simulate_master_pattern(
     found = _simulate(crystal, settings, progress)
     return MasterPattern(
         crystal.name,
-        stretched(_hemispheres(found, crystal.space_group)),
+        stretched(_hemispheres(found)),
         crystal.space_group,
         (crystal.cell[0], crystal.cell[2]),
         settings.voltage,
@@ -155,7 +155,7 @@ def _runtime_folder() -> Iterator[None]:
 
 def _simulate(crystal: CrystalStructure, settings: SimulationSettings, progress: Progress | None) -> Any:
     ebsdsim = ebsdsim_module("ebsdsim")
-    tile = SOFTWARE_TILE if find_adapter().info["adapter_type"] == "CPU" else None
+    tile = _largest_tile(find_adapter())
     *edges, alpha, beta, gamma = crystal.cell
     try:
         material = ebsdsim.Material(
@@ -175,18 +175,26 @@ def _simulate(crystal: CrystalStructure, settings: SimulationSettings, progress:
                 halfw=settings.half_width,
                 energy_binwidth_keV=settings.energy_bin,
             )
-    # RuntimeError: what WebGPU says of too little memory, among others.
-    except (RuntimeError, ValueError) as error:
-        raise ScanError(f"The master pattern of {crystal.name} could not be simulated: {error}.") from error
+    except (RuntimeError, ValueError, ebsdsim_module("wgpu").GPUError) as error:
+        sentence = " ".join(str(error).split())
+        raise ScanError(f"The master pattern of {crystal.name} could not be simulated: {sentence}.") from error
+
+
+def _largest_tile(adapter: Any) -> int:
+    """How many directions the solver may take at a time."""
+    # ebsdsim (0.2.4) makes tiles for graphics cards, which bind some gigabytes at a time; Mesa's driver on the CPU, as
+    # others, binds the 128 MiB that WebGPU promises.
+    binds = ebsdsim_module("ebsdsim.gpu.limits").device_limit(adapter, "max_storage_buffer_binding_size", 2**27)
+    fits = int(binds) // _BYTES_A_DIRECTION
+    return min(fits, _SOFTWARE_TILE) if adapter.info["adapter_type"] == "CPU" else fits
 
 
 @contextmanager
-def _solver(tile: int | None, progress: Progress | None) -> Iterator[None]:
+def _solver(tile: int, progress: Progress | None) -> Iterator[None]:
     """ebsdsim's solver with a largest tile, and telling how far it is; its interface has neither (0.2.4)."""
     runner = ebsdsim_module("ebsdsim.engine.galerkin_runner")
     size, run = runner.auto_tile_k, runner.run_bins_dynamical
-    if tile is not None:
-        runner.auto_tile_k = lambda *args, **options: min(tile, size(*args, **options))
+    runner.auto_tile_k = lambda *args, **options: min(tile, size(*args, **options))
     if progress is not None:
         runner.run_bins_dynamical = _telling(run, progress)
     try:
@@ -205,13 +213,12 @@ def _telling(run: Callable[..., Any], progress: Progress) -> Callable[..., Any]:
     return told
 
 
-def _hemispheres(found: Any, space_group: int) -> NDArray[np.float32]:
+def _hemispheres(found: Any) -> NDArray[np.float32]:
     """All energies and sites together, (1 or 2, side, side)."""
     axes = found.axes
     planes = found.data[axes["energy_integrated_index"], axes["site_integrated_index"]]
     if len(planes) == 2 or found.metadata["is_centrosymmetric"]:
         return np.asarray(planes)
-    # Of cubic crystals without inversion ebsdsim gives the northern hemisphere alone. The southern one follows from it
-    # by the fourfold rotoinversion along z (-43m, groups 215 to 220), or by the twofold axis along x (432, 207 to 214).
-    north = planes[0]
-    return np.stack([north, np.rot90(north) if space_group >= 215 else north[::-1]])
+    # Of cubic crystals without inversion (432 and -43m) ebsdsim gives the northern hemisphere alone: the twofold axis
+    # along x, which all of these have, makes the southern one of it.
+    return np.concatenate([planes, planes[:, ::-1]])

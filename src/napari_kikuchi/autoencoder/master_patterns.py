@@ -136,7 +136,8 @@ def stretched(intensity: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 def _read_archive(path: Path) -> MasterPattern:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # Opened here, since np.load leaves a damaged archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             found: dict[str, Any] = {key: data[key] for key in data.files}
         sites = tuple(Site(*entry) for entry in json.loads(str(found.get("sites", "[]"))))
     # TypeError: a single array (.npy) is no archive, or a site has too few entries.
