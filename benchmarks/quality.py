@@ -171,15 +171,15 @@ def default_cases() -> list[Case]:
     others = (
         ("nickel", 60, (60.0, 18.0)),
         ("nickel", 236, (4.0, 2.0)),
-        ("zinc", 120, (8.0, 4.0)),
-        ("tantalum-carbide", 120, (8.0, 4.0)),
+        ("zinc", 120, (18.0, 8.0, 4.0)),
+        ("tantalum-carbide", 120, (18.0, 8.0, 4.0)),
     )
     return [
         Case("nickel", 120, "points", (CLEAN, 400.0, 60.0, 18.0, 8.0, 4.0, 2.0), SINGLE),
         Case("nickel", 120, "map", (CLEAN, 18.0, 8.0, 4.0, 2.0), ON_MAP),
         Case("nickel", 120, "noise", (8.0, 2.0), (*ON_MAP, "clahe")),
         *(Case(phase, size, "points", electrons, ("raw", "ours"), 300) for phase, size, electrons in others),
-        *(Case(phase, size, "map", electrons[1:], MAIN) for phase, size, electrons in others),
+        *(Case(phase, size, "map", electrons[-1:], MAIN) for phase, size, electrons in others),
     ]
 
 

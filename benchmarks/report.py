@@ -94,8 +94,8 @@ def document(found: Found, published: str) -> str:
         "![Share indexed within 2 degrees against electrons a pixel](images/quality-shares.png)\n",
         "### Pure noise\n",
         "Share of patterns without any bands that come out confident, in percent. By the choice of the threshold it is "
-        "1% of the raw ones:\n",
-        by_level(noise, names, lambda row: f"{100 * row.confident:.1f}"),
+        f"1% of the raw ones; {_count(noise)} patterns, 95% intervals:\n",
+        by_level(noise, names, confident_share),
         "### Other sizes and phases\n",
         "Share within 2 degrees, in percent. Zinc is hexagonal, tantalum carbide has a heavy and a light element; no "
         "network was trained on either, or chosen by it:\n",
@@ -206,6 +206,12 @@ def common_error(row: Row) -> str:
     if row.treatment == "raw":
         return f"{row.median_common:.2f}"
     return f"{row.median_common:.2f} ({row.median_common_raw:.2f})" if row.common >= 10 else "–"
+
+
+def confident_share(row: Row) -> str:
+    """Share of confident patterns, percent, with 1.96 standard errors of independent patterns."""
+    error = np.sqrt(row.confident * (1 - row.confident) / row.points)
+    return f"{100 * row.confident:.1f} ± {196 * error:.1f}"
 
 
 def plot_shares(found: Found, path: Path) -> None:

@@ -115,12 +115,12 @@ def nlpar(source: Path, target: Path) -> None:
 
 @lru_cache
 def weights_digest(model: str) -> str:
-    """Digest of the files of a model, given by the name of a shipped one or by path."""
+    """Digest of the weights of a model, given by the name of a shipped one or by path."""
     path, shipped = Path(model), Path(nk.__file__).parent / "autoencoder" / "weights"
     if path.exists():
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
     else:
-        files = sorted(shipped.glob(f"{model}.*"))
+        files = [shipped / f"{model}.weights.h5"]
     digest = hashlib.sha256()
     for file in files:
         if file.is_file():
