@@ -182,6 +182,7 @@ def test_the_grid_can_be_told(nickel, tmp_path, write_up):
 
 ON_A_MAP = [
     nk.Recipe([nk.NeighbourAverage()]),
+    nk.Recipe([nk.NeighbourAverage(5, "similar"), nk.DynamicBackground()], mask=nk.CircularMask(radius=0.4)),
     nk.Recipe([nk.NeighbourAverage(5, "uniform"), nk.Clahe(), nk.NeighbourAverage()], "stretch"),
     nk.Recipe([nk.DynamicBackground(), nk.NeighbourAverage(), nk.StaticBackground("subtract")]),
     nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(), nk.Rescale(True, 256), nk.StaticBackground()], "keep"),
@@ -221,7 +222,9 @@ def test_backgrounds_and_neighbours_one_after_the_other_can_be_run_again(large_m
     np.testing.assert_array_equal(again.patterns, twice.patterns)
 
 
-def test_of_a_map_only_what_is_looked_at_and_its_neighbours_are_read(small_blocks):
+def test_of_a_map_only_what_is_looked_at_and_its_neighbours_are_read(monkeypatch):
+    # Blocks of four patterns: three times as large where there is a rim of one.
+    monkeypatch.setattr(pipeline, "BLOCK_PIXELS", 4 * 60 * 60 // 3 + 1)
     Watched.read.clear()
     done = nk.average_neighbours(nk.Scan(Watched(), nk.Grid(9, 1)))
     assert not any(part.stop > part.start for part in Watched.read)
@@ -307,4 +310,4 @@ def test_real_patterns_are_opened_denoised_and_saved_by_a_script(sample, tmp_pat
     done = nk.open_scan(target)
     assert done.source.header == raw.source.header
     assert done.patterns.shape == raw.patterns.shape
-    assert nk.Recipe.from_toml(recipe_path(target).read_text()) == nk.Recipe.denoising()
+    assert nk.Recipe.from_toml(recipe_path(target).read_text()) == nk.Recipe.denoising(neighbours="none")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_kikuchi.patches import Patch
 from napari_kikuchi.recipe import (
     STEPS,
     Autoencoder,
@@ -115,7 +116,9 @@ def test_every_parameter_says_what_it_is_and_has_a_default_within_its_range(step
     ],
 )
 def test_denoising_puts_clahe_where_it_is_asked_for(placement, kinds):
-    recipe = Recipe.denoising("default", placement, 2.0, (4, 4), CircularMask(), trust_model=True)
+    recipe = Recipe.denoising(
+        "default", clahe=placement, clip_limit=2.0, tiles=(4, 4), mask=CircularMask(), trust_model=True
+    )
     assert [step.kind for step in recipe.steps] == kinds
     assert all(step == Clahe(2.0, (4, 4)) for step in recipe.steps if step.kind == "clahe")
     assert Autoencoder("default", trust_model=True) in recipe.steps
@@ -266,5 +269,6 @@ def test_a_step_learns_from_what_those_before_it_leave(nickel, before):
     scan = Scan(nickel, Grid(3, 3))
     _, static = Recipe([before, StaticBackground()]).fit(scan).steps
     floats = nickel.astype(np.float32) / np.float32(255)
-    left = before(floats, None, scan.grid) if before.kind == "neighbour-average" else before(floats)
+    whole = Patch(scan.grid, (0, 3), (0, 3), 1)
+    left = before(floats, None, whole) if before.kind == "neighbour-average" else before(floats)
     np.testing.assert_allclose(static.learnt, left.mean(axis=0), rtol=1e-6)

@@ -33,12 +33,13 @@ from .cli_options import (
 from .cli_output import load_models, process, progress_bar, report_written, say_pairing
 from .cli_training import commands as training_commands
 from .formats.images import ImageFormat
-from .processing.neighbours import Weights
 from .recipe import (
     Autoencoder,
+    AverageWeights,
     Clahe,
     DynamicBackground,
     NeighbourAverage,
+    Neighbours,
     Placement,
     Recipe,
     Removal,
@@ -261,7 +262,7 @@ def background(
 @app.command(
     epilog=_examples(
         "napari-kikuchi average scan.up2 scan-average.up2",
-        "napari-kikuchi average patterns averaged --grid 200x300 --window 5 --weights uniform",
+        "napari-kikuchi average patterns averaged --grid 200x300 --window 5 --weights similar",
     )
 )
 def average(
@@ -269,7 +270,7 @@ def average(
     target: Target,
     window: Annotated[int, typer.Option("--window", **in_range(NeighbourAverage, "window"))] = NeighbourAverage.window,
     weights: Annotated[
-        Weights, typer.Option("--weights", help=about(NeighbourAverage, "weights")["help"])
+        AverageWeights, typer.Option("--weights", help=about(NeighbourAverage, "weights")["help"])
     ] = NeighbourAverage.weights,
     mask: Mask = None,
     grid: GridOption = None,
@@ -292,6 +293,10 @@ def denoise(
     source: Source,
     target: Target,
     model: Annotated[str, typer.Option("--model", help=about(Autoencoder, "model")["help"])] = Autoencoder.model,
+    neighbours: Annotated[
+        Neighbours,
+        typer.Option("--neighbours", help=about(Autoencoder, "neighbours")["help"]),
+    ] = Autoencoder.neighbours,
     clahe: Annotated[
         Placement, typer.Option("--clahe", help="Where CLAHE is applied, if at all, seen from the network.")
     ] = "none",
@@ -313,7 +318,8 @@ def denoise(
     """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
     of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
     if recipe is not None:
-        others = [*given(ctx, model="--model", clahe="--clahe", mask="--mask"), *of_clahe]
+        own = given(ctx, model="--model", neighbours="--neighbours", clahe="--clahe", mask="--mask")
+        others = [*own, *of_clahe]
         if others:
             raise typer.BadParameter(f"--recipe says all steps; {others[0]} cannot be given with it.")
         steps = _read_recipe(recipe, trust_model)
@@ -321,7 +327,17 @@ def denoise(
         if clahe == "none" and of_clahe:
             raise typer.BadParameter(f"{of_clahe[0]} belongs to CLAHE: add --clahe before, after or both.")
         size = tiles.rows, tiles.columns
-        steps = usage(lambda: Recipe.denoising(model, clahe, clip_limit, size, mask, trust_model))
+        steps = usage(
+            lambda: Recipe.denoising(
+                model,
+                neighbours=neighbours,
+                clahe=clahe,
+                clip_limit=clip_limit,
+                tiles=size,
+                mask=mask,
+                trust_model=trust_model,
+            )
+        )
     process(source, target, steps, grid, overwrite)
 
 

@@ -22,8 +22,10 @@ def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overw
     scan = open_scan(source, grid=grid)
     check_target(target, scan, overwrite=overwrite)
     load_models(recipe)
+    result = apply(scan, recipe)
+    _say_neighbours(Recipe.from_toml(result.recipe))
     with progress_bar(recipe.title, scan.n) as progress:
-        save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+        save_scan(target, result, overwrite=overwrite, progress=progress)
     report_written(scan.n, target)
     say_pairing(source, target)
 
@@ -38,6 +40,14 @@ def load_models(recipe: Recipe) -> None:
     typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
     recipe.prepare()
     typer.echo(f"Loaded; {device_summary()}.", err=True)
+
+
+def _say_neighbours(recipe: Recipe) -> None:
+    """Say which neighbours the network uses, which may have been left to it."""
+    for step in recipe.steps:
+        if isinstance(step, Autoencoder):
+            used = f"their {step.neighbours} neighbours on the map" if step.rim else "no neighbours"
+            typer.echo(f"Denoising patterns with {used} (--neighbours {step.neighbours}).", err=True)
 
 
 @contextmanager

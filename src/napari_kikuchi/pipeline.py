@@ -12,8 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .patches import Patch, patches
-from .processing.neighbours import Weights
-from .recipe import Autoencoder, CircularMask, Clahe, DynamicBackground, NeighbourAverage, Placement, Recipe, Removal
+from .recipe import (
+    Autoencoder,
+    AverageWeights,
+    CircularMask,
+    Clahe,
+    DynamicBackground,
+    NeighbourAverage,
+    Neighbours,
+    Placement,
+    Recipe,
+    Removal,
+)
 from .scan import Grid, Scan, ScanError
 
 __all__ = [
@@ -60,7 +70,8 @@ def apply(data: Data, recipe: Recipe) -> Data:
     """
     recipe.prepare()
     if isinstance(data, Scan):
-        return processed(data, recipe, _lazy(data, recipe.fit(data)))  # type: ignore[return-value]
+        fitted = recipe.fit(data)
+        return processed(data, fitted, _lazy(data, fitted))  # type: ignore[return-value]
     array: Any = data
     if array.ndim < 2 or 0 in array.shape:
         raise ScanError(f"Patterns are arrays of shape (..., height, width); this one's shape is {array.shape}.")
@@ -118,6 +129,7 @@ def denoise(
     data: Data,
     model: str = Autoencoder.model,
     *,
+    neighbours: Neighbours = Autoencoder.neighbours,
     clahe: Placement = "none",
     clip_limit: float = Clahe.clip_limit,
     tiles: tuple[int, int] = Clahe.tiles,
@@ -132,6 +144,9 @@ def denoise(
         As for `apply`.
     model : str
         A shipped model's name, or the path of a `.keras` or `.h5` file or of a TensorFlow SavedModel folder.
+    neighbours : "auto", "none", "3x3" or "5x5"
+        Which of a pattern's neighbours on a complete square map the network may use. "auto": what the model does best
+        with where there is such a map of at least 100 points, else none.
     clahe : "none", "before", "after" or "both"
         Where CLAHE is applied, if at all.
     clip_limit, tiles
@@ -149,9 +164,19 @@ def denoise(
     Raises
     ------
     ScanError
-        If there is no such model, it may not be opened, or a parameter is out of its range.
+        If there is no such model, it may not be opened, a parameter is out of its range, or there are no neighbours
+        to use.
     """
-    return apply(data, Recipe.denoising(model, clahe, clip_limit, tiles, mask, trust_model))
+    recipe = Recipe.denoising(
+        model,
+        neighbours=neighbours,
+        clahe=clahe,
+        clip_limit=clip_limit,
+        tiles=tiles,
+        mask=mask,
+        trust_model=trust_model,
+    )
+    return apply(data, recipe)
 
 
 def remove_background(
@@ -209,7 +234,7 @@ def remove_background(
 def average_neighbours(
     data: Data,
     window: int = NeighbourAverage.window,
-    weights: Weights = NeighbourAverage.weights,
+    weights: AverageWeights = NeighbourAverage.weights,
     *,
     mask: CircularMask | None = None,
 ) -> Data:
@@ -222,8 +247,9 @@ def average_neighbours(
         `apply`.
     window : int
         3 to 15, odd: rows and columns of the map that are averaged, the pattern's own in their middle.
-    weights : "gaussian" or "uniform"
-        Whether nearer neighbours count more; see `napari_kikuchi.processing.neighbours.neighbour_weights`.
+    weights : "gaussian", "uniform" or "similar"
+        Whether nearer neighbours count more (see `napari_kikuchi.processing.neighbours.neighbour_weights`), all the
+        same, or each as much as it is likely to be of the same crystal (see `napari_kikuchi.processing.similarity`).
     mask : CircularMask or None
         The part of the detector that sees.
 
@@ -260,9 +286,12 @@ def processed(scan: Scan, recipe: Recipe, patterns: Any) -> Scan:
     return replace(scan, patterns=patterns, recipe=done.to_toml())
 
 
-def block_length(shape: tuple[int, ...]) -> int:
-    """Patterns in one block, for patterns of shape (..., height, width)."""
-    return max(1, BLOCK_PIXELS // (shape[-2] * shape[-1]))
+def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
+    """Patterns in one block, for patterns of shape (..., height, width).
+
+    Larger where patterns are read with a rim of neighbours, which are compared anew for each block.
+    """
+    return max(1, (1 + 2 * rim) * BLOCK_PIXELS // (shape[-2] * shape[-1]))
 
 
 def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -274,7 +303,7 @@ def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
         Number of the block's first pattern, and the block, of the scan's pixel type.
     """
     recipe = recipe.fit(scan)
-    length = block_length(scan.patterns.shape)
+    length = block_length(scan.patterns.shape, recipe.rim)
     if scan.grid is not None and recipe.rim:
         for patch in patches(scan.grid, length, recipe.rim):
             yield patch.start, recipe(patch.read(lambda start, stop: np.asarray(scan.patterns[start:stop])), patch)
@@ -332,7 +361,7 @@ def _lazy(scan: Scan, recipe: Recipe) -> Any:
     import dask.array as da
 
     patterns = scan.patterns
-    chunks = (block_length(patterns.shape), *patterns.shape[1:])
+    chunks = (block_length(patterns.shape, recipe.rim), *patterns.shape[1:])
     # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
     source = patterns.rechunk(chunks) if isinstance(patterns, da.Array) else da.from_array(patterns, chunks, name=False)
     if scan.grid is not None and recipe.rim:

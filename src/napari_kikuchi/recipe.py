@@ -16,9 +16,11 @@ from .step import Mask, Patterns, Step, StepOnMap, no_map
 from .steps import (
     STEPS,
     Autoencoder,
+    AverageWeights,
     Clahe,
     DynamicBackground,
     NeighbourAverage,
+    Neighbours,
     Rescale,
     StaticBackground,
 )
@@ -26,16 +28,19 @@ from .steps import (
 __all__ = [
     "STEPS",
     "Autoencoder",
+    "AverageWeights",
     "CircularMask",
     "Clahe",
     "DynamicBackground",
     "NeighbourAverage",
+    "Neighbours",
     "Placement",
     "Recipe",
     "Removal",
     "Rescale",
     "StaticBackground",
     "Step",
+    "around",
 ]
 
 Output = Literal["auto", "stretch", "keep"]
@@ -185,13 +190,11 @@ class Recipe:
         mask = self._inside(patterns)
         floats = from_levels(patterns)
         for step in self.steps:
-            if not isinstance(step, StepOnMap):
+            if not isinstance(step, StepOnMap) or not step.rim:
                 floats = step(floats, mask)
                 continue
-            if patch is None:
-                raise ScanError(no_map(step.kind))
-            floats = patch.cut(step(floats, mask, patch.grid), step.rim)
-            patch = replace(patch, rim=patch.rim - step.rim)
+            floats = step(floats, mask, patch)
+            patch = patch and replace(patch, rim=patch.rim - step.rim)
         return floats
 
     def _inside(self, patterns: NDArray[Any]) -> Mask:
@@ -200,7 +203,8 @@ class Recipe:
     def fit(self, scan: Scan) -> Recipe:
         """This recipe with what its steps have to learn from the whole scan, each from what those before it make of it.
 
-        A recipe that was fitted already learns anew.
+        What a step left open, as which neighbours to use, is decided by this and stands in the fitted recipe. One that
+        was fitted already learns anew.
 
         Raises
         ------
@@ -208,12 +212,13 @@ class Recipe:
             If the scan is not what a step needs: the complete square map of neighbours, or of a background's size.
         """
         for step in self.steps:
-            if isinstance(step, StepOnMap):
+            if isinstance(step, StepOnMap) and step.rim:
                 _check_map(step.kind, scan)
+        mask = None if self.mask is None else self.mask.inside(scan.height, scan.width)
         fitted: list[Step] = []
         for step in self.steps:
             before = replace(scan, patterns=_SoFar(scan, Recipe(fitted, mask=self.mask))) if fitted else scan
-            fitted.append(step.fit(before, scan))
+            fitted.append(step.fit(before, scan, mask))
         return Recipe(fitted, self.output, self.mask)
 
     def then(self, other: Recipe, pixel_type: np.dtype[Any]) -> Recipe:
@@ -238,6 +243,8 @@ class Recipe:
     def denoising(
         cls,
         model: str = Autoencoder.model,
+        *,
+        neighbours: Neighbours = Autoencoder.neighbours,
         clahe: Placement = "none",
         clip_limit: float = Clahe.clip_limit,
         tiles: tuple[int, int] = Clahe.tiles,
@@ -256,7 +263,7 @@ class Recipe:
         equalise = Clahe(clip_limit, tiles)
         before = [equalise] if clahe in ("before", "both") else []
         after = [equalise] if clahe in ("after", "both") else []
-        return cls([*before, Autoencoder(model, trust_model=trust_model), *after], mask=mask)
+        return cls([*before, Autoencoder(model, neighbours, trust_model=trust_model), *after], mask=mask)
 
     @classmethod
     def removing_background(
@@ -363,15 +370,34 @@ class _SoFar:
         return self.scan.n, self.scan.height, self.scan.width
 
     def __getitem__(self, points: NDArray[np.int64]) -> Patterns:
-        patterns, grid, rim = self.scan.patterns, self.scan.grid, self.recipe.rim
-        if grid is None or not rim:
-            return self.recipe.floats(np.asarray(patterns[points]))
-        taken = []
-        for row, column in (grid.position(int(point)) for point in points):
-            patch = Patch(grid, (row, row + 1), (column, column + 1), rim)
-            read = patch.read(lambda start, stop: np.asarray(patterns[start:stop]))
-            taken.append(self.recipe.floats(read, patch))
-        return np.concatenate(taken)
+        if not self.recipe.rim:
+            return self.recipe.floats(np.asarray(self.scan.patterns[points]))
+        return np.concatenate([self.recipe.floats(*around(self.scan, int(point), self.recipe.rim)) for point in points])
+
+
+def around(scan: Scan, point: int, rim: int) -> tuple[NDArray[Any], Patch | None]:
+    """A pattern with the neighbours that a recipe needs for it: what the recipe is called with.
+
+    Parameters
+    ----------
+    scan : Scan
+    point : int
+        Number of the pattern in scanning order.
+    rim : int
+        The recipe's.
+
+    Returns
+    -------
+    array, shape (n, height, width)
+        Those patterns.
+    Patch or None
+        Where they lie on the map; None without a map or a rim.
+    """
+    if scan.grid is None or not rim:
+        return np.asarray(scan.patterns[point : point + 1]), None
+    row, column = scan.grid.position(point)
+    patch = Patch(scan.grid, (row, row + 1), (column, column + 1), rim)
+    return patch.read(lambda start, stop: np.asarray(scan.patterns[start:stop])), patch
 
 
 def _check_map(kind: str, scan: Scan) -> None:

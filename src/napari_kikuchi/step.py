@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .scan import Grid, Scan, ScanError
+from .patches import Patch
+from .scan import Scan, ScanError
 
 __all__ = ["Mask", "Patterns", "Scale", "Step", "StepOnMap", "no_map", "parameter"]
 
@@ -49,7 +50,7 @@ class Step:
     def prepare(self) -> None:
         """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
 
-    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
+    def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with what it has to learn from a whole scan; most steps learn nothing.
 
         Parameters
@@ -58,6 +59,8 @@ class Step:
             As the steps before this one leave it; `patterns` need only be indexed.
         raw : Scan, optional
             As it was before all steps, for those that learn of the detector; `scan` if not given.
+        mask : array of bool, shape (height, width), optional
+            The recipe's.
         """
         return self
 
@@ -86,14 +89,13 @@ class Step:
 class StepOnMap(Step):
     """A step that makes a pattern from the neighbours, too, that it has on a square map.
 
-    Subclasses are callable with `(patterns, mask, grid)`: the patterns of a rectangle of the map, in scanning order,
-    and its rows and columns. Those nearer to the rectangle's edges than `rim` come out right only where that is the
-    map's own edge; whoever cuts the map into rectangles lets them overlap, and cuts the rims off.
+    Subclasses are callable with `(patterns, mask, patch)`: the patterns of a patch of the map with its rim, in scanning
+    order, and where they lie. They return the patterns that are left when `rim` points are cut off the patch's own.
 
     Attributes
     ----------
     rim : int
-        How many rows and columns of neighbours the step sees on either side.
+        How many rows and columns of neighbours the step sees on either side; 0 if it needs none as it is set.
     """
 
     @property
@@ -101,8 +103,8 @@ class StepOnMap(Step):
         """How many rows and columns of neighbours the step sees on either side."""
         raise NotImplementedError
 
-    def __call__(self, patterns: Patterns, mask: Mask = None, grid: Grid | None = None) -> Patterns:
-        """Apply to a rectangle of the map."""
+    def __call__(self, patterns: Patterns, mask: Mask = None, patch: Patch | None = None) -> Patterns:
+        """Apply to a patch of the map."""
         raise NotImplementedError
 
 

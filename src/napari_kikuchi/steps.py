@@ -7,7 +7,6 @@ documentation are made from, so that they cannot drift apart.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -15,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .autoencoder.model import DEFAULT_MODEL
+from .patches import Patch
 from .processing.background import Operation
 from .processing.neighbours import Weights
-from .scan import Grid, Scan, ScanError, ScanWarning
+from .processing.similarity import Similarity
+from .scan import Scan, ScanError, ScanWarning
 from .step import Mask, Patterns, Scale, Step, StepOnMap, no_map, parameter
 
 __all__ = [
@@ -30,14 +31,18 @@ __all__ = [
     "StaticBackground",
 ]
 
+AverageWeights = Literal[Weights, "similar"]
+Neighbours = Literal["auto", "none", "3x3", "5x5"]
+WINDOWS: dict[Neighbours, int] = {"none": 1, "3x3": 3, "5x5": 5}
+
 # Patterns that a static background is the mean of: their noise is then a thirtieth of a single pattern's.
 SAMPLED = 1000
 # Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
 SAMPLED_FOR_SCREEN = 100
 # With fewer, the bands of single grains stand out of the mean.
 FEW = 50
-# Pixels of the patterns read at a time for it: 16 MiB as float32.
-SAMPLE_PIXELS = 2**22
+# On a smaller map, too few pairs of neighbours tell what the same crystal looks like twice.
+SMALL_MAP = 100
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class StaticBackground(Step):
                 "does not hold; give it again, with --background or as StaticBackground(background=...)."
             )
 
-    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
+    def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with the scan's background, or with the user's own if that fits the scan.
 
         Reads up to 1000 patterns. Which ones depends on the number of patterns alone, so that the same scan always has
@@ -134,7 +139,8 @@ class StaticBackground(Step):
         ScanError
             If there is a single pattern, or the user's background is missing or of another size.
         """
-        from .processing.background import check_size, static_background
+        from .learning import mean_pattern
+        from .processing.background import check_size
 
         self.prepare()
         if self.background is not None:
@@ -152,7 +158,7 @@ class StaticBackground(Step):
                 ScanWarning,
                 stacklevel=2,
             )
-        return replace(self, learnt=static_background(_sampled(scan, SAMPLED)))
+        return replace(self, learnt=mean_pattern(scan, SAMPLED))
 
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Take it out; see `napari_kikuchi.processing.background.remove_static_background`.
@@ -172,16 +178,6 @@ class StaticBackground(Step):
                 "with fit(scan) or by napari_kikuchi.apply."
             )
         return remove_static_background(patterns, background, self.operation, mask)
-
-
-def _sampled(scan: Scan, most: int) -> Iterator[Patterns]:
-    """Up to so many patterns spread evenly over a scan, one by one."""
-    from .processing.rescale import from_levels
-
-    points = np.unique(np.linspace(0, scan.n - 1, min(scan.n, most)).round().astype(int))
-    length = max(1, SAMPLE_PIXELS // (scan.height * scan.width))
-    for start in range(0, len(points), length):
-        yield from from_levels(np.asarray(scan.patterns[points[start : start + length]]))
 
 
 @dataclass(frozen=True)
@@ -219,6 +215,15 @@ class DynamicBackground(Step):
 class NeighbourAverage(StepOnMap):
     """Average each pattern with its neighbours on the map: less noise, and blurred grain boundaries.
 
+    Parameters
+    ----------
+    window : int
+    weights : "gaussian", "uniform" or "similar"
+        With "similar", `fit` (which `apply` calls) learns from the scan how patterns of the same crystal correlate, and
+        a neighbour counts as much as it is likely to be of the pattern's own: boundaries stay sharp.
+    similarity : Similarity, optional
+        What `fit` learnt.
+
     Raises
     ------
     ScanError
@@ -236,12 +241,18 @@ class NeighbourAverage(StepOnMap):
         step=2,
         help="Rows and columns of the map that are averaged, the pattern's own in their middle: an odd number.",
     )
-    weights: Literal["gaussian", "uniform"] = parameter(
+    weights: Literal["gaussian", "uniform", "similar"] = parameter(
         "gaussian",
         label="Weights",
-        choices=get_args(Weights),
+        choices=get_args(AverageWeights),
         help="gaussian: nearer neighbours count more, those beside the pattern 0.61 times itself in a window of 3. "
-        "uniform: all count the same.",
+        "uniform: all count the same. similar: as much as they are likely to be of the same crystal.",
+    )
+    similarity: Similarity | None = field(
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={"label": "Similarity", "help": "How patterns of one crystal correlate in the scan.", "saved": False},
     )
 
     def __post_init__(self) -> None:
@@ -254,19 +265,42 @@ class NeighbourAverage(StepOnMap):
         """Half the window."""
         return self.window // 2
 
-    def __call__(self, patterns: Patterns, mask: Mask = None, grid: Grid | None = None) -> Patterns:
-        """Average; see `napari_kikuchi.processing.neighbours.average_neighbours`.
+    def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
+        """The step with what it takes to tell neighbours of the same crystal, if it weighs by that."""
+        from .learning import similarity_of
+
+        if self.weights != "similar" or scan.grid is None:
+            return self
+        return replace(self, similarity=similarity_of(scan, scan.grid, mask))
+
+    def __call__(self, patterns: Patterns, mask: Mask = None, patch: Patch | None = None) -> Patterns:
+        """Average; see `napari_kikuchi.processing.neighbours` and, for "similar", `.similarity`.
 
         Raises
         ------
         ScanError
-            If the grid is not given.
+            If the patch is not given, or it is not known yet what is similar.
         """
         from .processing.neighbours import average_neighbours
+        from .processing.similarity import average_similar
 
-        if grid is None:
+        if patch is None:
             raise ScanError(no_map(self.kind))
-        return average_neighbours(patterns, grid.shape, self.window, self.weights, mask)
+        shape = patch.grid.shape
+        if self.weights == "similar":
+            averaged = average_similar(patterns, shape, self.window, _known(self.similarity, self.kind), mask)
+        else:
+            averaged = average_neighbours(patterns, shape, self.window, self.weights, mask)
+        return patch.cut(averaged, self.rim)
+
+
+def _known(similarity: Similarity | None, kind: str) -> Similarity:
+    if similarity is None:
+        raise ScanError(
+            f"{kind}: what patterns of one crystal have in common is not known before it was learnt from a whole scan, "
+            "with fit(scan) or by napari_kikuchi.apply."
+        )
+    return similarity
 
 
 @dataclass(frozen=True)
@@ -302,12 +336,15 @@ class Clahe(Step):
 
 
 @dataclass(frozen=True)
-class Autoencoder(Step):
+class Autoencoder(StepOnMap):
     """Denoise each pattern with a network.
 
     Networks draw bright ridges along the shadow of a round screen if they take it for part of the pattern. So `fit`
     (which `apply` calls) looks for such a shadow in the scan; what lies in it takes no part, and comes out black. A
     mask given with the recipe goes before.
+
+    On a map, networks that were trained for it also look at the pattern's average with those neighbours that show the
+    same crystal; `fit` decides where the step leaves it open, and learns from the scan what is the same.
     """
 
     kind: ClassVar[str] = "autoencoder"
@@ -317,6 +354,13 @@ class Autoencoder(Step):
         DEFAULT_MODEL,
         label="Model",
         help="A shipped model's name, or the path of a .keras or .h5 file or a TensorFlow SavedModel folder.",
+    )
+    neighbours: Literal["auto", "none", "3x3", "5x5"] = parameter(
+        "auto",
+        label="Neighbours",
+        choices=get_args(Neighbours),
+        help="Which of a pattern's neighbours on a square map the network may use. auto: what the model does best with "
+        "where there is a complete map of at least 100 points, else none.",
     )
     find_screen: bool = parameter(
         True,
@@ -335,6 +379,17 @@ class Autoencoder(Step):
         repr=False,
         metadata={"label": "Screen", "help": "The lit part of the detector, as found in the scan.", "saved": False},
     )
+    similarity: Similarity | None = field(
+        default=None,
+        compare=False,
+        repr=False,
+        metadata={"label": "Similarity", "help": "How patterns of one crystal correlate in the scan.", "saved": False},
+    )
+
+    @property
+    def rim(self) -> int:
+        """Half the window of neighbours that the network uses; 0 as long as that is open."""
+        return WINDOWS.get(self.neighbours, 1) // 2
 
     def prepare(self) -> None:
         """Load the network, which takes some seconds the first time.
@@ -342,31 +397,60 @@ class Autoencoder(Step):
         Raises
         ------
         ScanError
-            If there is no such model, or it may not be opened.
+            If there is no such model, it may not be opened, or it does not look at neighbours although it shall.
         """
-        from .autoencoder.model import load_model
+        card = self._load().card
+        if self.rim and not card.window:
+            raise ScanError(
+                f"{self.kind}: the model {card.name} does not look at neighbours; choose neighbours none or auto, or "
+                f"the model {DEFAULT_MODEL}."
+            )
 
-        load_model(self.model, trust=self.trust_model)
-
-    def fit(self, scan: Scan, raw: Scan | None = None) -> Self:
-        """The step with the lit part of the detector, from the mean of up to 100 of the raw patterns."""
-        from .processing.background import static_background
+    def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
+        """The step with the lit part of the detector, from the mean of up to 100 raw patterns, and its neighbours."""
+        from .learning import mean_pattern, similarity_of
         from .processing.mask import find_screen
 
-        if not self.find_screen:
-            return self
-        return replace(self, screen=find_screen(static_background(_sampled(raw or scan, SAMPLED_FOR_SCREEN))))
+        screen = find_screen(mean_pattern(raw or scan, SAMPLED_FOR_SCREEN)) if self.find_screen else None
+        step = replace(self, screen=screen, neighbours=self._decide(scan))
+        if not step.rim or scan.grid is None:
+            return step
+        return replace(step, similarity=similarity_of(scan, scan.grid, screen if mask is None else mask))
 
-    def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
-        """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`."""
-        from .autoencoder.model import load_model
+    def __call__(self, patterns: Patterns, mask: Mask = None, patch: Patch | None = None) -> Patterns:
+        """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`.
 
-        model = load_model(self.model, trust=self.trust_model)
+        Raises
+        ------
+        ScanError
+            If it shall look at neighbours and the patch is not given, or it is not known yet what is similar.
+        """
+        seen = self.screen if mask is None else mask
+        average = None
+        if self.rim:
+            from .processing.similarity import average_similar
+
+            if patch is None:
+                raise ScanError(no_map(self.kind))
+            similarity = _known(self.similarity, self.kind)
+            average = average_similar(patterns, patch.grid.shape, WINDOWS[self.neighbours], similarity, seen)
+            patterns, average = patch.cut(patterns, self.rim), patch.cut(average, self.rim)
+        denoised = self._load().predict(patterns, mask=seen, average=average)
         if mask is not None or self.screen is None:
-            return model.predict(patterns, mask=mask)
-        denoised = model.predict(patterns, mask=self.screen)
+            return denoised
         black = denoised[:, self.screen].min(axis=1)
         return np.where(self.screen, denoised, black[:, None, None])
+
+    def _load(self) -> Any:
+        from .autoencoder.model import load_model
+
+        return load_model(self.model, trust=self.trust_model)
+
+    def _decide(self, scan: Scan) -> Neighbours:
+        if self.neighbours != "auto":
+            return self.neighbours
+        window = self._load().card.window if scan.is_map and scan.n >= SMALL_MAP else 0
+        return next(name for name, size in WINDOWS.items() if size == (window or 1))
 
 
 @dataclass(frozen=True)

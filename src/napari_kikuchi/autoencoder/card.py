@@ -40,6 +40,9 @@ class ModelCard:
     normalisation : {"background", "unit"}
         What it sees: the pattern with its background divided out, in standard deviations ("background"), or the
         pattern as it is, 0..1 ("unit").
+    window : int
+        Rows and columns of the map whose average it does best with beside the pattern itself, by the benchmarks; 0: it
+        sees patterns alone.
     multiple : int
         Patterns are extended to multiples of this many pixels.
     trained_on, held_out, noise, training_time : str
@@ -59,6 +62,7 @@ class ModelCard:
     size: tuple[int, int] | None = None
     sides: tuple[int, int] | None = None
     normalisation: Normalisation = "unit"
+    window: int = 0
     multiple: int = 1
     trained_on: str = ""
     held_out: str = ""

@@ -45,6 +45,7 @@ class DenoisingModel:
         self,
         patterns: NDArray[np.float32],
         mask: NDArray[np.bool_] | None = None,
+        average: NDArray[np.float32] | None = None,
         batch: int = 16,
     ) -> NDArray[np.float32]:
         """Denoise patterns.
@@ -55,6 +56,9 @@ class DenoisingModel:
             In 0..1, or with their background removed.
         mask : array of bool, shape (height, width), optional
             True where the detector sees something. Without it, everywhere.
+        average : array, shape (n, height, width), float32, optional
+            Each pattern's average with its neighbours on the map, for a model that looks at it (`card.window`).
+            Without it, a pattern has no neighbours.
         batch : int
             Patterns computed at once; memory grows with it.
 
@@ -67,32 +71,43 @@ class DenoisingModel:
         Raises
         ------
         ScanError
-            If the shapes do not fit, or batch is below 1.
+            If the shapes do not fit, batch is below 1, or the model looks at no average.
         """
         patterns = as_block(patterns, mask)
+        if average is not None and (not self.card.window or average.shape != patterns.shape):
+            raise ScanError(
+                f"An average with neighbours of shape {average.shape} is given for patterns of shape {patterns.shape} "
+                f"and {self.card.name}, which looks at {'one of their shape' if self.card.window else 'none'}."
+            )
         if batch < 1:
             raise ScanError(f"A batch holds at least one pattern, not {batch}.")
         denoised = np.zeros_like(patterns)
         for start in range(0, len(patterns), batch):
-            denoised[start : start + batch] = self._batch(patterns[start : start + batch], mask)
+            part = slice(start, start + batch)
+            denoised[part] = self._batch(patterns[part], None if average is None else average[part], mask)
         return denoised
 
-    def _batch(self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    def _batch(
+        self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
         height, width = patterns.shape[1:]
-        inputs, place = self._inputs(patterns, mask)
+        inputs, place = self._inputs(patterns, average, mask)
         outputs = self._network((inputs.shape[1], inputs.shape[2]))(inputs)[:, place[0], place[1]]
         if outputs.shape[1:] != (height, width):
             outputs = np.stack([_resize(pattern, (height, width)) for pattern in outputs])
         return outputs if mask is None else np.where(mask, outputs, 0).astype(np.float32)
 
     def _inputs(
-        self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None
+        self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
         """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
         from .normalise import normalise, standardise
 
         with_mask = self.card.normalisation == "background"
         seen = np.ones(patterns.shape[1:], bool) if mask is None else mask
+        count = len(patterns)
+        if average is not None:
+            patterns = np.concatenate([patterns, average])
         if with_mask:
             patterns = normalise(patterns, mask)
         size = self._working_size(patterns.shape[1], patterns.shape[2])
@@ -108,7 +123,10 @@ class DenoisingModel:
         edges = [(m // 2, m - m // 2) for m in margins]
         if with_mask:
             # What lies beyond the edge is what lies outside the mask: nothing, and the network is told so.
-            inputs = np.stack([patterns, np.broadcast_to(seen, patterns.shape)], axis=-1).astype(np.float32)
+            channels = [patterns[:count], np.broadcast_to(seen, (count, height, width))]
+            if self.card.window:
+                channels.append(patterns[-count:])
+            inputs = np.stack(channels, axis=-1).astype(np.float32)
             inputs = np.pad(inputs, [(0, 0), *edges, (0, 0)])
         else:
             inputs = np.pad(patterns, [(0, 0), *edges], mode="symmetric")[..., None]

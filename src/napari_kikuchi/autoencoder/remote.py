@@ -50,10 +50,14 @@ class RemoteModel:
         self.card: ModelCard = _process.ask("card", name, trust)
 
     def predict(
-        self, patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None = None, batch: int = 16
+        self,
+        patterns: NDArray[np.float32],
+        mask: NDArray[np.bool_] | None = None,
+        average: NDArray[np.float32] | None = None,
+        batch: int = 16,
     ) -> NDArray[np.float32]:
         """Denoise patterns; see `DenoisingModel.predict`."""
-        return np.asarray(_process.ask("predict", self._name, self._trust, np.asarray(patterns), mask, batch))
+        return np.asarray(_process.ask("predict", self._name, self._trust, np.asarray(patterns), mask, average, batch))
 
 
 def remote_device_summary() -> str:

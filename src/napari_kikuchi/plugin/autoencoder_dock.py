@@ -9,9 +9,9 @@ from magicgui.widgets import ComboBox, Label, PushButton
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..autoencoder.model import DEFAULT_MODEL, ModelCard, shipped_models
-from ..recipe import Placement, Recipe
+from ..recipe import Autoencoder, Placement, Recipe
 from .dock import ProcessingDock, row
-from .parameters import clahe_widgets
+from .parameters import choice_widget, clahe_widgets
 
 __all__ = ["AutoencoderDock"]
 
@@ -45,10 +45,11 @@ class AutoencoderDock(ProcessingDock):
         self.open_file = PushButton(text="Own .keras or .h5 ...")
         self.open_folder = PushButton(text="Own SavedModel folder ...")
         own = row(self.open_file, self.open_folder)
+        self.neighbours = choice_widget(Autoencoder, "neighbours")
         self.placement = ComboBox(name="placement", label="CLAHE", choices=list(PLACEMENTS), value="no CLAHE")
         self.placement.tooltip = "Whether and where to equalise; you have to judge what suits your data."
         self.clip_limit, self.tiles = clahe_widgets()
-        parameters = [self.model, self.card, own, self.placement, self.clip_limit, self.tiles]
+        parameters = [self.model, self.card, own, self.neighbours, self.placement, self.clip_limit, self.tiles]
         super().__init__(napari_viewer, parameters, preview=False)
         self.card.native.setWordWrap(True)
         self.preview.text = "Preview the pattern now shown (loads the network)"
@@ -63,9 +64,10 @@ class AutoencoderDock(ProcessingDock):
         """The chosen network, with CLAHE where the dock says."""
         return Recipe.denoising(
             self.model.value,
-            PLACEMENTS[self.placement.value],
-            self.clip_limit.value,
-            self.tiles.value,
+            neighbours=self.neighbours.value,
+            clahe=PLACEMENTS[self.placement.value],
+            clip_limit=self.clip_limit.value,
+            tiles=self.tiles.value,
             trust_model=self.model.value in self._trusted,
         )
 

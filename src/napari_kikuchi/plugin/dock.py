@@ -106,8 +106,8 @@ class ProcessingDock(Container[Any]):
         except ScanError as error:
             self._say(str(error))
             return
-        index = index_shown(self._viewer, layer)
-        self._previewer.request(lambda: (np.asarray(layer.data[index]), self._fitted(recipe, scan, layer)))
+        point = int(np.ravel_multi_index(index_shown(self._viewer, layer), layer.data.shape[:-2]))
+        self._previewer.request(lambda: (scan, point, self._fitted(recipe, scan, layer)))
 
     def _fitted(self, recipe: Recipe, scan: Scan, layer: Image) -> Recipe:
         """The recipe with what it learns from the whole layer, learnt once for all patterns that are previewed."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any
 
-from magicgui.widgets import Container, FloatSpinBox, SpinBox
+from magicgui.widgets import ComboBox, Container, FloatSpinBox, SpinBox
 
 from ..recipe import Clahe
+from ..step import Step
 
-__all__ = ["NumberPair", "clahe_widgets"]
+__all__ = ["NumberPair", "choice_widget", "clahe_widgets"]
 
 
 class NumberPair(Container[Any]):
@@ -35,6 +36,12 @@ def clahe_widgets() -> tuple[FloatSpinBox, NumberPair]:
     tiles = NumberPair(widgets=counts, layout="horizontal", labels=False, **_described(spec["tiles"]))
     tiles.margins = (0, 0, 0, 0)
     return clip_limit, tiles
+
+
+def choice_widget(step: type[Step], name: str) -> ComboBox:
+    """A parameter that is one of a few words."""
+    spec = {field.name: field for field in fields(step)}[name]
+    return ComboBox(value=spec.default, choices=list(spec.metadata["choices"]), **_described(spec))
 
 
 def _described(field: Field[Any]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from ..processing.rescale import from_levels, stretch
-from ..recipe import Recipe
+from ..recipe import Recipe, around
+from ..scan import Scan
 
 __all__ = ["BeforeAfter", "Previewer"]
 
@@ -80,13 +81,13 @@ class Previewer(QObject):
     ) -> None:
         super().__init__(parent)
         self._done, self._failed = done, failed
-        self._latest: Callable[[], tuple[NDArray[Any], Recipe]] | None = None
+        self._latest: Callable[[], tuple[Scan, int, Recipe]] | None = None
         self._busy = False
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE)
         self._timer.timeout.connect(self._start)
 
-    def request(self, latest: Callable[[], tuple[NDArray[Any], Recipe]]) -> None:
-        """Ask for a preview; `latest` gives the pattern and the recipe and is called in the worker's thread."""
+    def request(self, latest: Callable[[], tuple[Scan, int, Recipe]]) -> None:
+        """Ask for a preview; `latest` gives the scan, the pattern's number and the recipe, in the worker's thread."""
         self._latest = latest
         self._timer.start()
 
@@ -118,9 +119,9 @@ class PreviewFailed(Exception):
     """A preview went wrong; workers swallow a plain RuntimeError silently, so it travels under this name."""
 
 
-def _compute(latest: Callable[[], tuple[NDArray[Any], Recipe]]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _compute(latest: Callable[[], tuple[Scan, int, Recipe]]) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
-        pattern, recipe = latest()
-        return pattern, recipe(pattern[None])[0]
+        scan, point, recipe = latest()
+        return np.asarray(scan.patterns[point]), recipe(*around(scan, point, recipe.rim))[0]
     except RuntimeError as error:
         raise PreviewFailed(str(error)) from error

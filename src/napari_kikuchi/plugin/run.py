@@ -45,6 +45,7 @@ def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Scan]:
         recipe.prepare()
         result = np.empty((scan.n, scan.height, scan.width), dtype=scan.pixel_type)
         yield 0
+        recipe = recipe.fit(scan)
         for start, block in blocks(scan, recipe):
             result[start : start + len(block)] = block
             yield start + len(block)

@@ -1,13 +1,13 @@
-"""Which neighbours on the map show the same crystal: averages that stop at grain boundaries, also where noise hides them.
+"""Which neighbours on the map show the same crystal: averages that stop at grain boundaries, also in noise.
 
 Two noisy patterns are compared by the correlation of their band-pass filtered copies. Bands are a few hundredths of a
 pattern wide, and counting noise is white, so that nearly all that tells patterns apart lies in this range: at four
 electrons a pixel, comparing the patterns pixel by pixel tells same from different in two pairs of three, and so in
 nineteen of twenty.
 
-What correlation means "the same" depends on the scan's counts and contrast. It is learnt from the scan itself: pairs of
-patterns far apart show how unrelated ones correlate, pairs of neighbours how related ones do, and the weight of a
-neighbour is the probability that it is of the latter kind.
+What correlation means "the same" depends on the scan's counts and contrast. It is learnt from the scan itself, and the
+weight of a neighbour is the probability that it is of the same crystal. So nothing has to be tuned, and where noise
+hides all differences it becomes a plain average.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from ..scan import ScanError
 from .background import as_block, dynamic_background
 from .neighbours import overlap
 
-__all__ = ["Similarity", "average_similar", "band_features", "learn_similarity"]
+__all__ = ["Similarity", "average_similar", "band_features", "learn_similarity", "similar_weights"]
 
 Patterns = NDArray[np.float32]
 Mask = NDArray[np.bool_] | None
+Part = tuple[slice, slice]
 
 # Standard deviations of the two Gaussians of the band-pass, in widths of the pattern: between the width of a band and
 # that of the slow changes of the background. Tried on nickel at 2 to 8 electrons: 1/60 and 1/80 for the finer one do
@@ -35,6 +36,8 @@ _SIDE = 60
 _CLIP = 5.0
 # With fewer patterns, their mean still holds the bands of each.
 _FEW = 50
+# Of neighbours beside each other, how many are of the same crystal where the scan does not tell.
+_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Similarity:
     Attributes
     ----------
     unrelated : (mean, standard deviation)
-        Of the correlation of two patterns far apart.
+        Of the correlation of patterns that have nothing to do with each other.
     related : float
         Mean correlation of two patterns of the same crystal.
     share : float
@@ -58,18 +61,22 @@ class Similarity:
     share: float
     common: NDArray[np.float32]
 
-    def probability(self, correlation: NDArray[np.float32], apart: float) -> NDArray[np.float32]:
-        """That two patterns are of the same crystal.
+    def probability(
+        self, correlation: NDArray[np.floating], related: float | NDArray[np.floating], apart: float
+    ) -> NDArray[np.float32]:
+        """That two patterns are of the same crystal, or averages of them.
 
         Parameters
         ----------
         correlation : array
             Of their features.
+        related : float or array
+            What it is on average if they are.
         apart : float
             Distance on the map, steps.
         """
         mean, spread = self.unrelated
-        separation = (self.related - mean) / spread
+        separation = (related - mean) / spread
         before = np.clip(self.share**apart, 0.02, 0.98)
         evidence = separation * ((correlation - mean) / spread - separation / 2)
         odds = np.clip(evidence + np.log(before / (1 - before)), -30, 30)
@@ -113,13 +120,13 @@ def band_features(patterns: Patterns, mask: Mask = None) -> Patterns:
     return _unit(features)
 
 
-def learn_similarity(
-    features: NDArray[np.float32], pairs: NDArray[np.int64], distant: NDArray[np.int64]
-) -> Similarity:
+def learn_similarity(features: NDArray[np.float32], pairs: NDArray[np.int64]) -> Similarity:
     """Learn from a sample of a scan how patterns of the same crystal correlate, and unrelated ones.
 
-    The correlations of neighbours are taken to be a mixture of two Gaussians of equal width, of which that of the
-    unrelated patterns is known; the other one's mean and share are found by expectation maximisation.
+    How unrelated patterns correlate is seen by turning one of a pair by half a turn: the noise stays what it was, and
+    the bands of no crystal stay, whether the map has thousands of grains or two. The correlations of neighbours are
+    taken to be a mixture of two Gaussians of equal width, of which that of the unrelated ones is then known; the other
+    one's mean and share are found by expectation maximisation.
 
     Parameters
     ----------
@@ -127,28 +134,28 @@ def learn_similarity(
         As `band_features` gives them.
     pairs : array of int, shape (p, 2)
         Numbers of patterns that lie beside each other on the map.
-    distant : array of int, shape (q, 2)
-        Of patterns far apart.
     """
-    if not (len(pairs) and len(distant)):
-        return Similarity((0.0, 1.0), 0.0, 0.5, np.zeros(features.shape[1], np.float32))
-    many = len(features) >= _FEW
-    common = features.mean(axis=0) if many else np.zeros(features.shape[1], np.float32)
+    nothing = np.zeros(features.shape[1], np.float32)
+    if not len(pairs):
+        return Similarity((0.0, 1.0), 0.0, 0.5, nothing)
+    common = features.mean(axis=0) if len(features) >= _FEW else nothing
     features = _unit(features - common)
-    unrelated = np.einsum("ij,ij->i", features[distant[:, 0]], features[distant[:, 1]], dtype=np.float64)
-    beside = np.einsum("ij,ij->i", features[pairs[:, 0]], features[pairs[:, 1]], dtype=np.float64)
-    # The median and the quartiles, since some of the pairs far apart are of the same orientation, too.
+    one, other = features[pairs[:, 0]], features[pairs[:, 1]]
+    unrelated = np.einsum("ij,ij->i", one, other[:, ::-1], dtype=np.float64)
+    beside = np.einsum("ij,ij->i", one, other, dtype=np.float64)
     mean = float(np.median(unrelated))
     lower, upper = np.percentile(unrelated, (25, 75))
     spread = max(float(upper - lower) / 1.349, 1e-6)
     scores = (beside - mean) / spread
-    separation, share = max(float(np.percentile(scores, 75)), 0.5), 0.8
+    separation, share = max(float(np.percentile(scores, 75)), 0.5), _SHARE
     for _ in range(100):
         odds = separation * (scores - separation / 2) + np.log(share / (1 - share))
         same = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
         separation = max(float((same * scores).sum() / max(same.sum(), 1e-9)), 0.1)
-        share = float(np.clip(same.mean(), 0.2, 0.98))
-    return Similarity((mean, spread), mean + separation * spread, share, common.astype(np.float32))
+        # The less the two kinds differ, the less can be learnt of how many there are of each.
+        trust = separation**2 / (1 + separation**2)
+        share = float(np.clip(trust * same.mean() + (1 - trust) * _SHARE, 0.2, 0.98))
+    return Similarity((mean, spread), mean + separation * spread, share, common)
 
 
 def average_similar(
@@ -159,8 +166,6 @@ def average_similar(
     mask: Mask = None,
 ) -> Patterns:
     """Average each pattern with those neighbours on a square map that show the same crystal.
-
-    The pattern itself counts 1, a neighbour as much as it is likely to be of the same crystal.
 
     Parameters
     ----------
@@ -178,6 +183,7 @@ def average_similar(
     Returns
     -------
     array, shape (rows * columns, height, width), float32
+        Weighted by `similar_weights`. What a pattern becomes hangs on the patterns in its window alone.
 
     Raises
     ------
@@ -187,28 +193,81 @@ def average_similar(
     rows, columns = shape
     if len(patterns) != rows * columns:
         raise ScanError(f"{len(patterns)} patterns do not fill a map of {rows} rows x {columns} columns.")
-    if window < 1 or window % 2 == 0:
-        raise ScanError(f"A window of neighbours has an odd number of rows and columns, not {window}.")
     features = _unit(band_features(patterns, mask) - similarity.common).reshape(rows, columns, -1)
+    weights = similar_weights(features, window, similarity)
     on_map = patterns.reshape(rows, columns, *patterns.shape[1:])
-    total = np.zeros_like(on_map)
-    weight = np.zeros((rows, columns, 1, 1), dtype=np.float32)
-    half = window // 2
-    for down in range(-half, half + 1):
-        to_rows, from_rows = overlap(rows, down)
-        for right in range(-half, half + 1):
-            to_columns, from_columns = overlap(columns, right)
-            here, there = (to_rows, to_columns), (from_rows, from_columns)
-            if down == right == 0:
-                counts = np.ones((rows, columns), dtype=np.float32)
-            else:
-                correlation = np.einsum("ijk,ijk->ij", features[here], features[there])
-                counts = similarity.probability(correlation, float(np.hypot(down, right)))
-            total[here] += counts[..., None, None] * on_map[there]
-            weight[here] += counts[..., None, None]
-    total /= weight
+    total = on_map.copy()
+    counts = np.ones((rows, columns), dtype=np.float32)
+    for (here, there, _), weight in zip(_neighbours(rows, columns, window), weights, strict=True):
+        total[here] += weight[here][..., None, None] * on_map[there]
+        counts += weight
+    total /= counts[..., None, None]
     averaged = total.reshape(patterns.shape)
     return averaged if mask is None else np.where(mask, averaged, patterns)
+
+
+def similar_weights(features: Patterns, window: int, similarity: Similarity) -> list[NDArray[np.float32]]:
+    """How much each neighbour counts, where the pattern itself counts 1: how likely it is to be of the same crystal.
+
+    Found in two rounds. In the first, each neighbour is compared with the pattern; in the second, with the pattern's
+    average with all other neighbours, weighted as the first round says, which has far less noise. At two electrons a
+    pixel, where the first round tells hardly anything, the second still finds most grain boundaries.
+
+    Parameters
+    ----------
+    features : array, shape (rows, columns, k), float32
+        As `band_features` gives them, less what they have in common, of zero mean and unit length.
+    window : int
+        Rows and columns, an odd number.
+    similarity : Similarity
+
+    Returns
+    -------
+    list of arrays, shape (rows, columns), float32
+        For each neighbour in the window, row by row, without the middle; 0 where the map has ended.
+
+    Raises
+    ------
+    ScanError
+        If the window is even.
+    """
+    rows, columns = features.shape[:2]
+    neighbours = _neighbours(rows, columns, window)
+    first = [np.zeros((rows, columns), dtype=np.float32) for _ in neighbours]
+    average = features.copy()
+    for (here, there, apart), weight in zip(neighbours, first, strict=True):
+        found = np.einsum("ijk,ijk->ij", features[here], features[there])
+        weight[here] = similarity.probability(found, similarity.related, apart)
+        average[here] += weight[here][..., None] * features[there]
+    length = np.einsum("ijk,ijk->ij", average, average)
+    every = np.stack([np.ones((rows, columns), dtype=np.float32), *first])
+    total, squares = every.sum(axis=0), np.square(every).sum(axis=0)
+    signal = max(similarity.related - similarity.unrelated[0], 0.0)
+    second = [np.zeros((rows, columns), dtype=np.float32) for _ in neighbours]
+    for (here, there, apart), one, weight in zip(neighbours, first, second, strict=True):
+        own = one[here]
+        product = np.einsum("ijk,ijk->ij", average[here], features[there])
+        # The average without this neighbour: what it brought in itself proves nothing.
+        found = (product - own) / np.sqrt(np.maximum(length[here] - 2 * own * product + own**2, 1e-6))
+        counts, noise = total[here] - own, squares[here] - own**2
+        expected = signal * counts / np.sqrt(np.maximum(signal * counts**2 + (1 - signal) * noise, 1e-6))
+        weight[here] = similarity.probability(found, similarity.unrelated[0] + expected, apart)
+    return second
+
+
+def _neighbours(rows: int, columns: int, window: int) -> list[tuple[Part, Part, float]]:
+    """For each neighbour in a window: which points have one, which points these are, and how far away."""
+    if window < 1 or window % 2 == 0:
+        raise ScanError(f"A window of neighbours has an odd number of rows and columns, not {window}.")
+    reach = range(-(window // 2), window // 2 + 1)
+    found: list[tuple[Part, Part, float]] = []
+    for down in reach:
+        to_rows, from_rows = overlap(rows, down)
+        for right in reach:
+            to_columns, from_columns = overlap(columns, right)
+            if down or right:
+                found.append(((to_rows, to_columns), (from_rows, from_columns), float(np.hypot(down, right))))
+    return found
 
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
