@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from napari_kikuchi.autoencoder.simulation import MasterPattern
+from napari_kikuchi.autoencoder.projection import Detector, MasterPattern, random_rotation
+from napari_kikuchi.autoencoder.simulation import broad_background, expose, kikuchi_signal
 
 
 def band_master(path, seed=0, side=101, bands=12):
@@ -53,3 +54,22 @@ def masters_folder(tmp_path_factory):
 def master(masters_folder):
     """One of them, opened."""
     return MasterPattern.load(masters_folder / "one.npz")
+
+
+@pytest.fixture(scope="session")
+def exposures(master, write_up, tmp_path_factory):
+    """A fast and a slow exposure, `fast.up2` and `slow.up2`, of a map of 10x10 points, 40x40 pixels; four grains."""
+    random = np.random.default_rng(11)
+    grains = [kikuchi_signal(master.project(random_rotation(random), Detector(40, 40))) for _ in range(4)]
+    background = broad_background((40, 40), (0.5, 0.4), 0.5, 0.3)
+    folder = tmp_path_factory.mktemp("exposures")
+    paths = folder / "fast.up2", folder / "slow.up2"
+    for path, electrons in zip(paths, (20.0, 2000.0), strict=True):
+        patterns = [
+            expose((1 + 0.3 * (grains[2 * (row // 5) + column // 5] - 0.5)) * background, electrons, 1.0, random)
+            for row in range(10)
+            for column in range(10)
+        ]
+        levels = np.clip(np.stack(patterns) * 30000 / electrons / 3, 0, 65535)
+        write_up(path, levels, grid=(10, 10))
+    return paths

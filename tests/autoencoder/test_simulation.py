@@ -1,5 +1,7 @@
 """Simulated pairs: geometry, reproducibility, and a detector's faults."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from napari_kikuchi.autoencoder.projection import Detector, MasterPattern, rando
 from napari_kikuchi.autoencoder.simulation import (
     PairSettings,
     expose,
+    place_window,
     target_pattern,
     training_batch,
     training_pair,
@@ -52,29 +55,68 @@ def test_great_circles_project_to_straight_lines():
 
 
 def test_the_same_seed_gives_the_same_pairs(master):
-    first = training_batch([master], SMALL, 4, [7, 1])
-    again = training_batch([master], SMALL, 4, [7, 1])
-    other = training_batch([master], SMALL, 4, [7, 2])
-    np.testing.assert_array_equal(first, again)
+    first, again, other = (training_batch([master], SMALL, "background", 4, seed) for seed in ([7, 1], [7, 1], [7, 2]))
+    assert (first[0].shape, first[1].shape) == ((4, 64, 64, 3), (4, 64, 64, 2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
     assert not np.array_equal(first[0], other[0])
 
 
 def test_pairs_are_normalised_inside_the_mask_and_nothing_outside(master):
     random = np.random.default_rng(5)
     for _ in range(20):
-        pattern, mask, target = training_pair([master], PairSettings(window=64, sizes=(40, 100), masked=0.6), random)
-        assert np.isfinite(pattern).all()
-        assert not pattern[~mask].any()
-        assert not target[~mask].any()
-        assert abs(pattern[mask].mean()) < 0.1
-        assert 0.5 < pattern[mask].std() < 1.5
+        pair = training_pair([master], replace(SMALL, masked=0.6), "background", random)
+        assert np.isfinite(pair.pattern).all()
+        for image in (pair.pattern, pair.average, pair.target):
+            assert image.shape == (64, 64)
+            assert not image[~pair.mask].any()
+        for image in (pair.pattern, pair.average):
+            assert abs(image[pair.mask].mean()) < 0.1
+            assert 0.5 < image[pair.mask].std() < 1.5
 
 
 def test_a_pattern_of_nothing_is_to_become_nothing(master):
     settings = PairSettings(window=64, sizes=(64, 64), empty=1.0)
-    pattern, _, target = training_pair([master], settings, np.random.default_rng(6))
-    assert pattern.std() > 0.5
-    assert not target.any()
+    pair = training_pair([master], settings, "background", np.random.default_rng(6))
+    assert pair.pattern.std() > 0.5
+    assert not pair.target.any()
+
+
+def test_the_published_network_is_to_make_the_noise_free_pattern(master):
+    settings = PairSettings(window=64, sizes=(64, 80), masked=0.5, unlit=0.0, empty=0.0)
+    random = np.random.default_rng(8)
+    pairs = [training_pair([master], settings, "stretched", random) for _ in range(8)]
+    for pair in pairs:
+        assert pair.mask.all()
+        for image in (pair.pattern, pair.target):
+            assert (image.min(), image.max()) == (0, 1)
+    # Where the screen ends there is nothing to be seen.
+    assert max((pair.target == 0).mean() for pair in pairs) > 0.05
+
+
+def test_neighbours_take_noise_away(master):
+    settings = PairSettings(
+        window=64, sizes=(64, 64), neighbours=1.0, electrons=(5.0, 10.0), contrast=(0.05, 0.08), masked=0.0, empty=0.0
+    )
+    random = np.random.default_rng(9)
+    alone, averaged = [], []
+    for _ in range(30):
+        pair = training_pair([master], settings, "background", random)
+        for found, image in ((alone, pair.pattern), (averaged, pair.average)):
+            found.append(np.corrcoef(image[pair.mask], pair.target[pair.mask])[0, 1])
+    assert np.mean(averaged) > 1.5 * np.mean(alone)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (100, 64), (200, 150)])
+def test_a_window_lies_in_the_detector_or_around_it(size):
+    random = np.random.default_rng(10)
+    for _ in range(20):
+        (rows, columns), on_detector = place_window(size, 64, random)
+        assert on_detector.shape == (64, 64)
+        assert on_detector.sum() == min(64, size[0]) * min(64, size[1])
+        for part, extent in ((rows, size[0]), (columns, size[1])):
+            assert part.stop - part.start == 64
+            assert min(0, extent - 64) <= part.start <= max(0, extent - 64)
 
 
 @pytest.mark.parametrize("electrons", [4, 40, 400])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..scan import ScanError
 
-__all__ = ["DEFAULT_MODEL", "WEIGHTS", "ModelCard", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "WEIGHTS", "ModelCard", "Normalisation", "shipped_models"]
 
 DEFAULT_MODEL = "kikuchi-unet"
 """Name of the model used where none is chosen."""
@@ -17,7 +17,7 @@ DEFAULT_MODEL = "kikuchi-unet"
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped models."""
 
-Normalisation = Literal["background", "unit"]
+Normalisation = Literal["background", "stretched", "unit"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class ModelCard:
     title : str
         For people.
     network : str
-        Architecture, a key of `networks.NETWORKS`; empty where the file holds it.
+        Architecture, a key of `architectures.NETWORKS`; empty where the file holds it.
     size : (height, width) or None
         The only size that the network takes, pixels: patterns are resized to it and back. None: any size.
     sides : (smallest, largest) or None
         Longer side, pixels, of the patterns that the network knows. Smaller patterns are enlarged for it, larger ones
         reduced, by whole factors, and its result is brought back to their size.
-    normalisation : {"background", "unit"}
-        What it sees: the pattern with its background divided out, in standard deviations ("background"), or the
-        pattern as it is, 0..1 ("unit").
+    normalisation : {"background", "stretched", "unit"}
+        What it sees: the pattern with its background divided out, in standard deviations ("background"); stretched to
+        0..1 between its 0.1 and 99.9 percentiles ("stretched"); or as it is, in 0..1 ("unit").
     window : int
         Rows and columns of the map whose average it does best with beside the pattern itself, by the benchmarks; 0: it
         sees patterns alone.
@@ -92,10 +92,10 @@ class ModelCard:
         if unknown or "name" not in found:
             wrong = f"says {unknown[0]!r}, which no model card says" if unknown else "has no name"
             raise ScanError(f"The model card {path} {wrong}; known are {', '.join(sorted(known))}.")
-        if found.get("normalisation", "unit") not in ("background", "unit"):
+        if found.get("normalisation", "unit") not in get_args(Normalisation):
             raise ScanError(
                 f"The model card {path} asks for the normalisation {found['normalisation']!r}; "
-                "there are 'background' and 'unit'."
+                f"there are {', '.join(get_args(Normalisation))}."
             )
         for pair in ("size", "sides"):
             if found.get(pair) is not None:

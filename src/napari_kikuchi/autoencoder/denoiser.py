@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from ..processing.background import as_block
 from ..scan import ScanError
 from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
+from .normalise import prepare, resize, working_size
 
-__all__ = ["DenoisingModel", "device_summary_here", "open_model", "trained_network"]
+__all__ = ["DenoisingModel", "device_summary_here", "import_keras", "open_model", "trained_network"]
 
 _WEIGHTS_ENDING = ".weights.h5"
 
@@ -65,7 +66,7 @@ class DenoisingModel:
         Returns
         -------
         array, shape (n, height, width), float32
-            With the normalisation "background" in standard deviations around 0, and 0 outside the mask; with "unit"
+            With the normalisation "background" in standard deviations around 0, and 0 outside the mask; with the others
             as the network gives it.
 
         Raises
@@ -94,34 +95,23 @@ class DenoisingModel:
         inputs, place = self._inputs(patterns, average, mask)
         outputs = self._network((inputs.shape[1], inputs.shape[2]))(inputs)[:, place[0], place[1]]
         if outputs.shape[1:] != (height, width):
-            outputs = np.stack([_resize(pattern, (height, width)) for pattern in outputs])
+            outputs = np.stack([resize(pattern, (height, width)) for pattern in outputs])
         return outputs if mask is None else np.where(mask, outputs, 0).astype(np.float32)
 
     def _inputs(
         self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
         """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
-        from .normalise import normalise, standardise
-
-        with_mask = self.card.normalisation == "background"
-        seen = np.ones(patterns.shape[1:], bool) if mask is None else mask
         count = len(patterns)
         if average is not None:
             patterns = np.concatenate([patterns, average])
-        if with_mask:
-            patterns = normalise(patterns, mask)
         size = self._working_size(patterns.shape[1], patterns.shape[2])
-        if size != patterns.shape[1:]:
-            patterns = np.stack([_resize(pattern, size) for pattern in patterns])
-            seen = _resize(seen.astype(np.float32), size) > 0.5
-            if with_mask and seen.any():
-                # Averaging and interpolating both smooth the noise.
-                patterns = standardise(patterns, seen)
+        patterns, seen = prepare(patterns, mask, self.card.normalisation, size)
         height, width = patterns.shape[1:]
         margins = [-extent % self.card.multiple for extent in (height, width)]
         place = tuple(slice(m // 2, m // 2 + e) for m, e in zip(margins, (height, width), strict=True))
         edges = [(m // 2, m - m // 2) for m in margins]
-        if with_mask:
+        if self.card.normalisation == "background":
             # What lies beyond the edge is what lies outside the mask: nothing, and the network is told so.
             channels = [patterns[:count], np.broadcast_to(seen, (count, height, width))]
             if self.card.window:
@@ -136,13 +126,7 @@ class DenoisingModel:
         """Size at which the network sees patterns of a given size, before they are extended to its multiple."""
         if self.card.size is not None:
             return self.card.size
-        smallest, largest = self.card.sides or (1, max(height, width))
-        longer = max(height, width, 1)
-        if longer < smallest:
-            factor = -(-smallest // longer)
-            return height * factor, width * factor
-        factor = -(-longer // largest)
-        return -(-height // factor), -(-width // factor)
+        return working_size((height, width), self.card.sides) if self.card.sides else (height, width)
 
     def _network(self, size: tuple[int, int]) -> Callable[..., Any]:
         with self._lock:
@@ -186,7 +170,7 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
         )
     key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust)
     with _load_lock:
-        _import_keras()
+        import_keras()
         if key not in _loaded:
             if shipped:
                 _loaded[key] = _open_weights(WEIGHTS / f"{name}{_WEIGHTS_ENDING}")
@@ -199,7 +183,7 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
         return _loaded[key]
 
 
-def _import_keras() -> None:
+def import_keras() -> None:
     """Import Keras, without what TensorFlow writes to the standard error, at any log level, until it is ready."""
     if "keras" in sys.modules:
         return
@@ -269,7 +253,7 @@ def _open_weights(weights: Path) -> DenoisingModel:
 
 def device_summary_here() -> str:
     """What Keras computes on in this process; see `device_summary`."""
-    _import_keras()
+    import_keras()
     import keras
 
     backend = keras.backend.backend()
@@ -292,12 +276,3 @@ def device_summary_here() -> str:
             else "torch on the CPU: it finds no GPU"
         )
     return f"{backend} on {keras.distribution.list_devices()[0]}"
-
-
-def _resize(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Average on the way down, interpolate on the way up."""
-    from ..opencv import cv2
-
-    shrinks = size[0] < image.shape[0] or size[1] < image.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), dtype=np.float32)

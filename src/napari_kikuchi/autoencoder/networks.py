@@ -8,41 +8,16 @@ band is a dot. `kikuchi-unet-map` looks at a pattern's average with its neighbou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import keras
 
 from ..scan import ScanError
+from .architectures import find_network
 from .lines import BackProjection, LineSums, line_grid_pooling
 
-__all__ = ["NETWORKS", "Network", "build_network", "macs_per_pixel"]
-
-
-@dataclass(frozen=True)
-class Network:
-    """An architecture.
-
-    Attributes
-    ----------
-    name : str
-    build : callable
-        (height, width) -> keras.Model. The weights do not depend on the size unless `size` is set.
-    channels : int
-        1: the pattern. 2: the pattern and the mask, 1 where the detector sees something. 3: these and the pattern's
-        average with its neighbours on the map, which is the pattern once more where it has none.
-    multiple : int
-        Height and width of the input have to be multiples of this.
-    size : (height, width) or None
-        The only size it works at, if there is one.
-    """
-
-    name: str
-    build: Callable[[int, int], Any]
-    channels: int
-    multiple: int
-    size: tuple[int, int] | None = None
+__all__ = ["build_network", "macs_per_pixel"]
 
 
 def build_network(name: str, size: tuple[int, int]) -> Any:
@@ -51,7 +26,7 @@ def build_network(name: str, size: tuple[int, int]) -> Any:
     Parameters
     ----------
     name : str
-        A key of `NETWORKS`.
+        A key of `architectures.NETWORKS`.
     size : (height, width)
         Of the input, pixels; multiples of the network's `multiple`.
 
@@ -65,14 +40,12 @@ def build_network(name: str, size: tuple[int, int]) -> Any:
     ScanError
         If there is no such network, or it cannot work at this size.
     """
-    if name not in NETWORKS:
-        raise ScanError(f"There is no network named {name!r}; there are {', '.join(sorted(NETWORKS))}.")
-    network = NETWORKS[name]
+    network = find_network(name)
     if any(extent < 1 or extent % network.multiple for extent in size):
         raise ScanError(
             f"The network {name} works at multiples of {network.multiple} pixels, not at {size[0]}x{size[1]}."
         )
-    return network.build(*size)
+    return _BUILDERS[name](*size)
 
 
 def macs_per_pixel(model: Any) -> float:
@@ -109,14 +82,14 @@ def _andrews2023(height: int, width: int) -> Any:
     return keras.Sequential(
         [
             keras.Input((height, width, 1)),
-            layers.Conv2D(64, 1, padding="same", activation="relu"),
-            layers.Conv2D(128, 3, padding="same", activation="relu"),
+            layers.Conv2D(64, 1, padding="same", activation="relu", name="expand"),
+            layers.Conv2D(128, 3, padding="same", activation="relu", name="bands"),
             layers.MaxPooling2D(2, padding="same"),
-            layers.Conv2D(128, 5, padding="same", activation="relu"),
+            layers.Conv2D(128, 5, padding="same", activation="relu", name="bands_half"),
             layers.MaxPooling2D(2, padding="same"),
-            layers.Conv2DTranspose(128, 3, strides=2, padding="same", activation="relu"),
-            layers.Conv2DTranspose(64, 1, strides=2, padding="same", activation="relu"),
-            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+            layers.Conv2DTranspose(128, 3, strides=2, padding="same", activation="relu", name="rise_half"),
+            layers.Conv2DTranspose(64, 1, strides=2, padding="same", activation="relu", name="rise_full"),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid", name="image", dtype="float32"),
         ],
         name="andrews2023",
     )
@@ -223,12 +196,8 @@ def _unfold(x: Any, block: int) -> Any:
     return keras.layers.Reshape((height * block, width * block, 1))(x)
 
 
-NETWORKS = {
-    network.name: network
-    for network in (
-        Network("andrews2023", _andrews2023, channels=1, multiple=4, size=(236, 236)),
-        Network("kikuchi-unet", _kikuchi_unet, channels=2, multiple=16),
-        Network("kikuchi-unet-map", _kikuchi_unet_map, channels=3, multiple=16),
-    )
+_BUILDERS: dict[str, Callable[[int, int], Any]] = {
+    "andrews2023": _andrews2023,
+    "kikuchi-unet": _kikuchi_unet,
+    "kikuchi-unet-map": _kikuchi_unet_map,
 }
-"""The architectures that can be built and trained."""

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..processing.background import dynamic_background
+from ..processing.rescale import stretch
+from .card import Normalisation
 
-__all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise", "standardise"]
+__all__ = ["BACKGROUND_WIDTHS", "CLIP", "normalise", "prepare", "resize", "standardise", "working_size"]
 
 BACKGROUND_WIDTHS = 1 / 8
 """Standard deviation of the background's Gaussian, in widths of a pattern."""
@@ -18,6 +20,73 @@ CLIP = 5.0
 # A background is divided out where it nowhere falls below this share of the pattern's root mean square. A pattern whose
 # background was subtracted before has one around 0, by which nothing can be divided.
 _POSITIVE = 0.02
+
+
+def prepare(
+    patterns: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    normalisation: Normalisation,
+    size: tuple[int, int],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Patterns as a network sees them.
+
+    Parameters
+    ----------
+    patterns : array, shape (n, height, width), float32
+    mask : array of bool, shape (height, width), or None
+        True where the detector sees something.
+    normalisation : {"background", "stretched", "unit"}
+        See `card.ModelCard`.
+    size : (height, width)
+        At which it sees them.
+
+    Returns
+    -------
+    patterns : array, shape (n, *size), float32
+    inside : array of bool, shape size
+        The mask at that size.
+    """
+    inside = np.ones(patterns.shape[1:], bool) if mask is None else mask
+    if normalisation == "background":
+        patterns = normalise(patterns, mask)
+    elif normalisation == "stretched":
+        patterns = stretch(patterns, mask)
+    if size == patterns.shape[1:]:
+        return patterns, inside
+    patterns = np.stack([resize(pattern, size) for pattern in patterns])
+    inside = resize(inside.astype(np.float32), size) > 0.5
+    if normalisation == "background" and inside.any():
+        # Averaging and interpolating both smooth the noise.
+        patterns = standardise(patterns, inside)
+    return patterns, inside
+
+
+def working_size(size: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
+    """Size at which a network sees patterns that are larger or smaller than those it knows: changed by a whole factor.
+
+    Parameters
+    ----------
+    size : (height, width)
+        Of the patterns, pixels.
+    sides : (smallest, largest)
+        Longer side of the patterns that the network knows.
+    """
+    (height, width), (smallest, largest) = size, sides
+    longer = max(height, width, 1)
+    if longer < smallest:
+        factor = -(-smallest // longer)
+        return height * factor, width * factor
+    factor = -(-longer // largest)
+    return -(-height // factor), -(-width // factor)
+
+
+def resize(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """An image at another size (height, width): averaged on the way down, interpolated on the way up."""
+    from ..opencv import cv2
+
+    shrinks = size[0] < image.shape[0] or size[1] < image.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), dtype=np.float32)
 
 
 def normalise(

@@ -6,25 +6,32 @@ falls to a seventh towards the rim, a round screen with bites out of it, dust, f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..processing.background import dynamic_background
+from ..processing.rescale import stretch
+from .card import Normalisation
 from .neighbourhood import Neighbourhood, draw_neighbourhood
 from .normalise import BACKGROUND_WIDTHS, normalise
 from .projection import Detector, MasterPattern, random_rotation
+from .training_config import PairSettings
 
 __all__ = [
     "Detector",
     "MasterPattern",
+    "Pair",
     "PairSettings",
     "broad_background",
+    "compressed",
     "expose",
     "kikuchi_signal",
+    "place_window",
     "random_rotation",
+    "stack_pairs",
     "target_pattern",
     "training_batch",
     "training_pair",
@@ -32,51 +39,28 @@ __all__ = [
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class PairSettings:
-    """From what the training patterns are drawn.
+class Pair:
+    """What a network sees, and what it is to make of it: images of shape (window, window).
 
     Attributes
     ----------
-    window : int
-        Side of the training images, pixels. Smaller detectors are surrounded by masked-out pixels, as in use, and of
-        larger ones a part is seen.
-    sizes : (low, high)
-        Size of the detector, pixels, log-uniform.
-    electrons : (low, high)
-        Mean electrons per pixel, log-uniform.
-    contrast : (low, high)
-        Kikuchi contrast, root mean square relative to the background, log-uniform.
-    faintest : float
-        Smallest contrast squared times electrons: the signal to noise ratio below which a pattern holds nothing that
-        could be learnt. A draw below is given more electrons.
-    rim : float
-        The background falls to as little as this share at the detector's rim.
-    neighbours : float
-        Share of patterns that have neighbours on a map; the others are their own average.
-    gradient : (low, high)
-        Change of orientation between neighbours of one grain, degrees, log-uniform.
-    masked, unlit, overlapping, empty, corrected, eight_bit : float
-        Shares of patterns with a mask, with dark corners that no mask tells of, of two crystals, of none, with their
-        background removed before, and stored with 8 bits.
+    pattern : array, float32
+        Prepared as in use.
+    average : array, float32
+        The same with its neighbours on the map averaged in; the pattern once more where it has none.
+    mask : array of bool
+        Where the detector sees something, as far as the network is told.
+    target : array, float32
     """
 
-    window: int = 128
-    sizes: tuple[int, int] = (72, 220)
-    electrons: tuple[float, float] = (1.5, 500.0)
-    contrast: tuple[float, float] = (0.015, 0.08)
-    faintest: float = 0.005
-    rim: float = 1 / 7
-    neighbours: float = 0.0
-    gradient: tuple[float, float] = (0.01, 0.5)
-    masked: float = 0.3
-    unlit: float = 0.1
-    overlapping: float = 0.06
-    empty: float = 0.03
-    corrected: float = 0.15
-    eight_bit: float = 0.4
+    pattern: Image
+    average: Image
+    mask: Mask
+    target: Image
 
 
 def kikuchi_signal(pattern: Image, blur: float = 0.6) -> Image:
@@ -158,60 +142,67 @@ def target_pattern(signal: Image, mask: Mask, width: int) -> Image:
         Of the detector, pixels.
     """
     bands = signal - dynamic_background(signal[None], width * BACKGROUND_WIDTHS, mask)[0]
+    return compressed(bands, mask)
+
+
+def compressed(bands: Image, mask: Mask) -> Image:
+    """Bands without their background, the brightest zone axes compressed; see `target_pattern`.
+
+    Parameters
+    ----------
+    bands : array, shape (height, width), float32
+        In any unit, without slow changes of intensity.
+    mask : array of bool, shape (height, width)
+
+    Returns
+    -------
+    array, shape (height, width), float32
+        Of zero mean and unit contrast inside the mask, 0 outside; 0 everywhere if there is no contrast.
+    """
     values = bands[mask]
-    deviation = float(values.std())
+    deviation = float(values.std()) if values.size else 0.0
     if deviation < 1e-6:
-        return np.zeros_like(signal)
-    compressed = np.tanh((bands - values.mean()) / (2 * deviation))
-    values = compressed[mask]
-    return np.where(mask, (compressed - values.mean()) / values.std(), 0).astype(np.float32)
+        return np.zeros_like(bands)
+    bands = np.tanh((bands - values.mean()) / (2 * deviation))
+    values = bands[mask]
+    return np.where(mask, (bands - values.mean()) / values.std(), 0).astype(np.float32)
 
 
 def training_pair(
-    masters: Sequence[MasterPattern], settings: PairSettings, random: np.random.Generator
-) -> tuple[Image, Image, Mask, Image]:
-    """One pair.
+    masters: Sequence[MasterPattern],
+    settings: PairSettings,
+    normalisation: Normalisation,
+    random: np.random.Generator,
+) -> Pair:
+    """Simulate one pair.
 
     Parameters
     ----------
     masters : sequence of MasterPattern
         Phases to draw from.
     settings : PairSettings
+    normalisation : {"background", "stretched"}
+        How the network wants its patterns. With "background" the target is `target_pattern`; with "stretched" it is the
+        noise-free signal in 0..1, 0 where the detector sees nothing.
     random : numpy Generator
         The same state gives the same pair.
-
-    Returns
-    -------
-    pattern : array, shape (window, window), float32
-        Normalised as in use.
-    average : array, shape (window, window), float32
-        The same with its neighbours averaged in; the pattern once more where it has none.
-    mask : array of bool, shape (window, window)
-        What the network is told of the mask.
-    target : array, shape (window, window), float32
     """
-    side = settings.window
-    size = round(_log_uniform(random, *settings.sizes))
-    window, on_screen = _place(size, side, random)
-    exposure = _random_exposure(settings, random)
-    signal, around = _random_signal(masters, settings, size, window, exposure, random)
-    lit, told = _random_screen(size, window, on_screen, settings, random)
-    if random.random() < settings.empty:
-        signal = np.full_like(signal, 0.5)
-    images = _measure(signal, around, lit, size, window, exposure, settings, random)
-    measured, average = normalise(np.where(on_screen, np.stack(images), 0).astype(np.float32), told, (size, size))
-    return measured, average, told, target_pattern(signal, lit & on_screen, size)
+    return _VIEWS[normalisation](_simulated(masters, settings, random))
 
 
 def training_batch(
-    masters: Sequence[MasterPattern], settings: PairSettings, batch: int, seed: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A batch of pairs, as networks take them.
+    masters: Sequence[MasterPattern],
+    settings: PairSettings,
+    normalisation: Normalisation,
+    batch: int,
+    seed: Sequence[int],
+) -> Batch:
+    """Simulate a batch of pairs, as networks take them.
 
     Parameters
     ----------
-    masters : sequence of MasterPattern
-    settings : PairSettings
+    masters, settings, normalisation
+        As for `training_pair`.
     batch : int
         Number of pairs.
     seed : sequence of int
@@ -219,19 +210,94 @@ def training_batch(
 
     Returns
     -------
-    inputs : array, shape (batch, window, window, 3), float32
-        Pattern, mask, and average with the neighbours.
-    targets : array, shape (batch, window, window, 2), float32
-        Target, and where it counts.
+    As `stack_pairs`.
     """
     random = np.random.default_rng(list(seed))
-    inputs = np.empty((batch, settings.window, settings.window, 3), np.float32)
-    targets = np.empty((batch, settings.window, settings.window, 2), np.float32)
-    for one, wanted in zip(inputs, targets, strict=True):
-        pattern, average, mask, target = training_pair(masters, settings, random)
-        one[..., 0], one[..., 1], one[..., 2] = pattern, mask, average
-        wanted[..., 0], wanted[..., 1] = target, mask
-    return inputs, targets
+    return stack_pairs([training_pair(masters, settings, normalisation, random) for _ in range(batch)])
+
+
+def stack_pairs(pairs: Sequence[Pair]) -> Batch:
+    """Pairs as arrays that networks take.
+
+    Returns
+    -------
+    inputs : array, shape (n, window, window, 3), float32
+        Pattern, mask, and average with the neighbours.
+    targets : array, shape (n, window, window, 2), float32
+        Target, and where it counts.
+    """
+    inputs = np.stack([np.stack([pair.pattern, pair.mask, pair.average], axis=-1) for pair in pairs])
+    targets = np.stack([np.stack([pair.target, pair.mask], axis=-1) for pair in pairs])
+    return inputs.astype(np.float32, copy=False), targets.astype(np.float32, copy=False)
+
+
+def place_window(size: tuple[int, int], side: int, random: np.random.Generator) -> tuple[tuple[slice, slice], Mask]:
+    """Lay a square window somewhere on a detector, or around one that is smaller.
+
+    Parameters
+    ----------
+    size : (height, width)
+        Of the detector, pixels.
+    side : int
+        Of the window, pixels.
+    random : numpy Generator
+
+    Returns
+    -------
+    window : (rows, columns) as slices
+        In the detector's pixels; begins below 0 where the window reaches beyond its edge.
+    on_detector : array of bool, shape (side, side)
+        Which of the window's pixels lie on the detector.
+    """
+    starts = [int(random.integers(min(0, extent - side), max(0, extent - side) + 1)) for extent in size]
+    rows, columns = (slice(start, start + side) for start in starts)
+    places = (np.arange(start, start + side) for start in starts)
+    inside = [(place >= 0) & (place < extent) for place, extent in zip(places, size, strict=True)]
+    return (rows, columns), inside[0][:, None] & inside[1][None, :]
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """A window of a simulated pattern, in the unit it was stored in, and all that is known of it.
+
+    Of the window's pixels, `on_detector` are those on the detector, `lit` those that receive electrons, and `told`
+    those that a network with a mask is told of.
+    """
+
+    pattern: Image
+    average: Image
+    signal: Image
+    on_detector: Mask
+    lit: Mask
+    told: Mask
+    size: int
+
+
+def _simulated(masters: Sequence[MasterPattern], settings: PairSettings, random: np.random.Generator) -> _Measurement:
+    size = round(_log_uniform(random, *settings.sizes))
+    window, on_detector = place_window((size, size), settings.window, random)
+    exposure = _random_exposure(settings, random)
+    signal, around = _random_signal(masters, settings, size, window, exposure, random)
+    lit, told = _random_screen(size, window, on_detector, settings, random)
+    if random.random() < settings.empty:
+        signal = np.full_like(signal, 0.5)
+    pattern, average = _measure(signal, around, lit, size, window, exposure, settings, random)
+    return _Measurement(pattern, average, signal, on_detector, lit, told, size)
+
+
+def _evened(seen: _Measurement) -> Pair:
+    images = np.where(seen.on_detector, np.stack([seen.pattern, seen.average]), 0).astype(np.float32)
+    pattern, average = normalise(images, seen.told, (seen.size, seen.size))
+    return Pair(pattern, average, seen.told, target_pattern(seen.signal, seen.lit, seen.size))
+
+
+def _stretched(seen: _Measurement) -> Pair:
+    pattern, average = stretch(np.stack([seen.pattern, seen.average]), seen.told)
+    target = np.where(seen.lit, stretch(seen.signal[None], seen.lit)[0], 0).astype(np.float32)
+    return Pair(pattern, average, seen.on_detector, target)
+
+
+_VIEWS: dict[Normalisation, Callable[[_Measurement], Pair]] = {"background": _evened, "stretched": _stretched}
 
 
 @dataclass(frozen=True)
@@ -259,14 +325,6 @@ def _random_exposure(settings: PairSettings, random: np.random.Generator) -> _Ex
 
 def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(random.uniform(np.log(low), np.log(high))))
-
-
-def _place(size: int, side: int, random: np.random.Generator) -> tuple[tuple[slice, slice], Mask]:
-    """Where the window lies on a detector of `size` pixels a side, and which of its pixels are on the detector."""
-    starts = [int(random.integers(min(0, size - side), max(0, size - side) + 1)) for _ in range(2)]
-    rows, columns = (slice(start, start + side) for start in starts)
-    inside = [(index >= 0) & (index < size) for index in (np.arange(start, start + side) for start in starts)]
-    return (rows, columns), inside[0][:, None] & inside[1][None, :]
 
 
 def _random_signal(
@@ -299,14 +357,14 @@ def _random_signal(
 def _random_screen(
     size: int,
     window: tuple[slice, slice],
-    on_screen: Mask,
+    on_detector: Mask,
     settings: PairSettings,
     random: np.random.Generator,
 ) -> tuple[Mask, Mask]:
     """Which pixels receive electrons, and which ones the network is told of."""
     kind = random.random()
     if kind >= settings.masked + settings.unlit:
-        return on_screen, on_screen
+        return on_detector, on_detector
     y, x = (np.arange(part.start, part.stop) + 0.5 - size / 2 for part in window)
     centre = random.uniform(-0.04, 0.04, 2) * size
     radius = random.uniform(0.44, 0.6) * size
@@ -315,10 +373,10 @@ def _random_screen(
         angle, depth = random.uniform(0, 2 * np.pi), random.uniform(0.03, 0.12) * size
         bite = centre + radius * np.array([np.sin(angle), np.cos(angle)])
         lit &= (y[:, None] - bite[0]) ** 2 + (x[None, :] - bite[1]) ** 2 > depth**2
-    lit &= on_screen
-    if lit.sum() < on_screen.sum() // 4:
-        return on_screen, on_screen
-    return lit, (lit if kind < settings.masked else on_screen)
+    lit &= on_detector
+    if lit.sum() < on_detector.sum() // 4:
+        return on_detector, on_detector
+    return lit, (lit if kind < settings.masked else on_detector)
 
 
 def _measure(
@@ -348,7 +406,8 @@ def _measure(
     stored = _read_out(counts, background, exposure.read_noise, settings, random)
     if around is None:
         return stored[0], stored[0]
-    return stored[0], (stored[0] + np.float32(around.weight) * stored[1]) / np.float32(1 + around.weight)
+    average = (stored[0] + np.float32(around.weight) * stored[1]) / np.float32(1 + around.weight)
+    return stored[0], average.astype(np.float32)
 
 
 def _random_background(
