@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .autoencoder.dynamical import simulate_master_pattern
     from .autoencoder.model import load_model, shipped_models
     from .autoencoder.projection import MasterPattern
+    from .autoencoder.training import train
+    from .autoencoder.training_config import PairSettings, ScanPair, TrainingConfig
     from .formats import export_images, open_scan, pack_images, save_scan
     from .pipeline import apply, average_neighbours, clahe, denoise, process_file, remove_background
     from .plugin.layers import add_to_viewer, scan_from_layer
@@ -43,6 +45,8 @@ _ROOMS = {
     "autoencoder.dynamical": ("simulate_master_pattern",),
     "autoencoder.model": ("load_model", "shipped_models"),
     "autoencoder.projection": ("MasterPattern",),
+    "autoencoder.training": ("train",),
+    "autoencoder.training_config": ("PairSettings", "ScanPair", "TrainingConfig"),
     "recipe": (
         "Autoencoder",
         "CircularMask",
@@ -67,13 +71,16 @@ __all__ = [
     "Grid",
     "MasterPattern",
     "NeighbourAverage",
+    "PairSettings",
     "Recipe",
     "Rescale",
     "Scan",
     "ScanError",
+    "ScanPair",
     "ScanWarning",
     "Source",
     "StaticBackground",
+    "TrainingConfig",
     "add_to_viewer",
     "apply",
     "average_neighbours",
@@ -91,6 +98,7 @@ __all__ = [
     "scan_from_layer",
     "shipped_models",
     "simulate_master_pattern",
+    "train",
 ]
 
 

@@ -30,7 +30,7 @@ from .cli_options import (
     in_range,
     usage,
 )
-from .cli_output import load_models, process, progress_bar, report_written, say_pairing
+from .cli_output import INTERRUPTED, load_models, process, progress_bar, report_written, say_pairing
 from .cli_training import commands as training_commands
 from .formats.images import ImageFormat
 from .recipe import (
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from .autoencoder.model import ModelCard
 
 __all__ = ["app", "main"]
-
-INTERRUPTED = 130
 
 
 def main() -> None:

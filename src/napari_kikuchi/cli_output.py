@@ -11,7 +11,10 @@ import typer
 from .recipe import Autoencoder, Recipe
 from .scan import Grid
 
-__all__ = ["load_models", "process", "progress_bar", "report_written", "say_pairing"]
+__all__ = ["INTERRUPTED", "load_models", "process", "progress_bar", "report_written", "say_pairing"]
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C stopped."""
 
 
 def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool) -> None:
