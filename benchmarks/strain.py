@@ -316,7 +316,10 @@ def write_section(name: str, text: str) -> None:
     before = page.read_text(encoding="utf-8") if page.exists() else ""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     head, found, tail = before.partition(begin)
-    tail = tail.partition(end)[2] if found else "\n"
+    if found:
+        tail = tail.partition(end)[2]
+    else:
+        head, tail = f"{head.rstrip()}\n\n", "\n"
     page.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
