@@ -29,7 +29,7 @@ from indexing import angles
 from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 from napari_kikuchi.processing.background import remove_dynamic_background
 from napari_kikuchi.processing.mask import find_screen
-from strain import write_section
+from page import write_section
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "real.csv"

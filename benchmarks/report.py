@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from page import PAGE, write_section
 from rows import Row, read_rows
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent / "docs"
-BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 CLEAN = float("inf")
 NAMES = {
     "raw": "raw",
@@ -276,22 +275,15 @@ def _level(electrons: float) -> str:
     return "clean" if np.isinf(electrons) else f"{electrons:g} e"
 
 
-def insert(page: Path, text: str) -> None:
-    """Replace what stands between the markers of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Write the page's generated part and its plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE / "results" / "quality.csv")
     parser.add_argument("--published", default="", help="what the published network was trained on, for its label")
-    parser.add_argument("--page", type=Path, default=DOCS / "quality.md")
+    parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     found = Found(read_rows(options.results))
-    insert(options.page, document(found, options.published))
+    write_section("quality", document(found, options.published), options.page)
     plot_shares(found, options.page.parent / "images" / "quality-shares.png")
 
 

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 import napari_kikuchi as nk
 from napari_kikuchi.autoencoder.card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
 from napari_kikuchi.autoencoder.projection import MasterPattern
+from page import write_section
 from simulated import camera, random_points, write
-from strain import write_section
 
 HERE = Path(__file__).parent
 RESULTS, RUNTIME_RESULTS = HERE / "results" / "speed.csv", HERE / "results" / "speed-runtimes.csv"

@@ -37,6 +37,7 @@ from napari_kikuchi.autoencoder.simulation import (
     kikuchi_signal,
     random_rotation,
 )
+from page import write_section
 from simulated import CENTRE, CONTRAST, DISTANCE, SEED, camera
 
 HERE = Path(__file__).parent
@@ -308,19 +309,6 @@ def load() -> list[dict[str, Any]]:
             {key: value if key == "treatment" else float(value) for key, value in row.items()}
             for row in csv.DictReader(file)
         ]
-
-
-def write_section(name: str, text: str) -> None:
-    """Put a section into docs/quality.md, in place of the one that stands between its markers, or at the end."""
-    page = HERE.parent / "docs" / "quality.md"
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    head, found, tail = before.partition(begin)
-    if found:
-        tail = tail.partition(end)[2]
-    else:
-        head, tail = f"{head.rstrip()}\n\n", "\n"
-    page.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 def document() -> None:

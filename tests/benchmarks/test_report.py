@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from report import Found, document, insert, plot_shares
+from page import write_section
+from report import Found, document, plot_shares
 from rows import Results, Row, read_rows
 
 ROW = Row("nickel", 120, "points", 8.0, "raw", 500, "abc", within2=0.7123, within2_low=0.66, within2_high=0.75)
@@ -36,7 +37,7 @@ def test_the_report_tells_the_shares_and_leaves_a_dash_for_what_was_not_judged()
 def test_a_section_takes_its_own_place_only(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- quality:begin -->\nold\n<!-- quality:end -->\nafter\n", encoding="utf-8")
-    insert(page, "new\n")
+    write_section("quality", "new\n", page)
     assert page.read_text() == "before\n<!-- quality:begin -->\nnew\n<!-- quality:end -->\nafter\n"
 
 
