@@ -203,7 +203,7 @@ def test_trains_on_two_exposures(config, exposures, tmp_path):
     weights = train(replace(pairs, network="kikuchi-unet-map", batch=2, steps=2, validation=2))
     card = ModelCard.load(weights.with_name("my-model.json"))
     assert card.trained_on == "90 points of fast.up2, with slow.up2 as their target"
-    assert (card.held_out, card.noise) == ("every tenth point", "that of fast.up2")
+    assert (card.held_out, card.noise) == ("the last tenth of the points", "that of fast.up2")
     kept = json.dumps(card.training)
     assert "fast.up2" in kept
     assert str(tmp_path) not in kept

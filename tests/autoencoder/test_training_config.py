@@ -72,7 +72,10 @@ def test_what_the_caller_says_goes_before_the_file(read):
         ('output = "here"\nscans = 1', "scans is 1, where tables [[scans]] was expected"),
         ('output = "here"\n[[scans]]\nnoisy = "a"', "needs both, noisy and clean"),
         ('output = "here"\n[[scans]]\nnoisy = "a"\nclean = "b"\ngrid = [3]', "[3], where [rows, columns] was expected"),
-        ('output = "here"\nheld_out = ["a"]\n[[scans]]\nnoisy = "a"\nclean = "b"', "every tenth point is held out"),
+        (
+            'output = "here"\nheld_out = ["a"]\n[[scans]]\nnoisy = "a"\nclean = "b"',
+            "the last tenth of the points is held out",
+        ),
     ],
 )
 def test_says_what_is_wrong(read, tmp_path, text, said):

@@ -26,8 +26,11 @@ from .training_config import PairSettings, ScanPair
 
 __all__ = ["ExposurePairs", "Exposures", "open_exposures"]
 
-# Of the points of a pair of scans, one in so many is kept for the validation.
+# Of the points of a pair of scans, one in so many is kept to validate with: the last ones, whose grains were met least.
 HELD_OUT = 10
+# Order of the polynomial that follows the light which all clean patterns share. It is too stiff to follow bands, even
+# where all points are of one crystal.
+ORDER = 4
 # Patterns whose mean shows the edge of the screen, and points that are compared to see whether they are the same.
 SAMPLED = 100
 # Windows of neighbours that a pattern is averaged in, drawn with equal chances: those that users can choose.
@@ -71,6 +74,9 @@ class Exposures:
         Of the fast and the slow one.
     noisy, clean : array, shape (n, height, width)
         Of any pixel type; usually mapped from a file.
+    light : array, shape (height, width), float32
+        How bright the clean patterns are on average, bands apart. Divided out, since what a network is to make of a
+        pattern is evenly bright, and a background that is removed pattern by pattern leaves a dark rim.
     screen : array of bool, shape (height, width), or None
         The lit part of the detector, as found in the noisy patterns.
     map : (Grid, Similarity) or None
@@ -80,6 +86,7 @@ class Exposures:
     names: tuple[str, str]
     noisy: NDArray[Any]
     clean: NDArray[Any]
+    light: Image
     screen: Mask | None = None
     map: tuple[Grid, Similarity] | None = None
 
@@ -94,12 +101,13 @@ class Exposures:
         if network.with_neighbours and noisy.grid is not None and noisy.is_map:
             known = noisy.grid, similarity_of(noisy, noisy.grid, screen)
         names = Path(pair.noisy).name, Path(pair.clean).name
-        found = cls(names, _indexable(pair.noisy, noisy), _indexable(pair.clean, clean), screen, known)
+        light = _light(mean_pattern(clean, SAMPLED), screen)
+        found = cls(names, _indexable(pair.noisy, noisy), _indexable(pair.clean, clean), light, screen, known)
         found._check_same_points()
         return found
 
     def images(self, point: int, with_neighbours: bool, random: np.random.Generator) -> Image:
-        """The noisy pattern of a point, its average with its neighbours, and the clean one; in 0..1."""
+        """The noisy pattern of a point, its average with its neighbours, and the clean one in even light."""
         pattern, clean = (from_levels(scan[point : point + 1])[0] for scan in (self.noisy, self.clean))
         average = pattern
         if with_neighbours and self.map is not None:
@@ -110,7 +118,7 @@ class Exposures:
             around = from_levels(patch.read(lambda start, stop: self.noisy[start:stop]))
             averaged = average_similar(around, patch.grid.shape, window, similarity, self.screen)
             average = patch.cut(averaged, patch.rim)[0]
-        return np.stack([pattern, average, clean])
+        return np.stack([pattern, average, clean / self.light])
 
     def _check_same_points(self) -> None:
         points = np.unique(np.linspace(0, len(self.noisy) - 1, min(len(self.noisy), SAMPLED)).round().astype(int))
@@ -127,7 +135,7 @@ class Exposures:
 
 @dataclass(frozen=True)
 class ExposurePairs:
-    """Pairs of noisy and clean patterns as they were measured; every tenth point is held out.
+    """Pairs of noisy and clean patterns as they were measured; the last tenth of the points is held out.
 
     Attributes
     ----------
@@ -166,8 +174,8 @@ class ExposurePairs:
 
     @property
     def held_out(self) -> str:
-        """That every tenth point is."""
-        return "every tenth point"
+        """That the last tenth of the points is."""
+        return "the last tenth of the points"
 
     @property
     def noise(self) -> str:
@@ -175,11 +183,11 @@ class ExposurePairs:
         return f"that of {', '.join(one.names[0] for one in self.exposures)}"
 
     def training(self, count: int, seed: Sequence[int]) -> Batch:
-        """Pairs of all points but every tenth."""
+        """Pairs of all points but the last tenth."""
         return self._drawn(_training_points, count, seed)
 
     def validation(self, count: int, seed: Sequence[int]) -> Batch:
-        """Pairs of every tenth point."""
+        """Pairs of the last tenth of the points."""
         return self._drawn(_held_out_points, count, seed)
 
     def _drawn(self, points_of: Callable[[int], NDArray[np.int64]], count: int, seed: Sequence[int]) -> Batch:
@@ -203,12 +211,11 @@ class ExposurePairs:
 
 
 def _training_points(n: int) -> NDArray[np.int64]:
-    numbers = np.arange(n)
-    return numbers[numbers % HELD_OUT > 0]
+    return np.arange(n - n // HELD_OUT)
 
 
 def _held_out_points(n: int) -> NDArray[np.int64]:
-    return np.arange(0, n, HELD_OUT)
+    return np.arange(n - n // HELD_OUT, n)
 
 
 def _cut(image: NDArray[Any], rows: slice, columns: slice) -> NDArray[Any]:
@@ -236,6 +243,18 @@ def _check_alike(pair: ScanPair, noisy: Scan, clean: Scan) -> None:
         raise ScanError(
             f"{pair.noisy} has {noisy.n} patterns, and {HELD_OUT} are the least to train on: one of them is held out."
         )
+
+
+def _light(mean: Image, screen: Mask | None) -> Image:
+    """A mean pattern's smooth brightness: its logarithm, fitted by a polynomial inside the screen."""
+    height, width = mean.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    terms = np.stack([x**i * y**j for i in range(ORDER + 1) for j in range(ORDER + 1 - i)], axis=-1)
+    inside = np.ones(mean.shape, bool) if screen is None else screen
+    # Kept from the logarithm of nothing, and what lies outside the screen from growing without bound.
+    logarithm = np.log(np.maximum(mean, max(float(mean.mean()), 1e-6) * 1e-3))
+    fit = terms @ np.linalg.lstsq(terms[inside], logarithm[inside], rcond=None)[0]
+    return np.exp(np.clip(fit, logarithm[inside].min(), logarithm[inside].max())).astype(np.float32)
 
 
 def _indexable(path: str, scan: Scan) -> NDArray[Any]:

@@ -142,8 +142,8 @@ class TrainingConfig:
     )
     held_out: tuple[str, ...] = _setting(
         (),
-        "Master patterns, by name without ending, that only the learning curve's validation sees. Of scans it is every "
-        "tenth point.",
+        "Master patterns, by name without ending, that only the learning curve's validation sees. Of scans it is the "
+        "last tenth of the points.",
         of=str,
     )
     name: str = _setting("my-model", "Of the model: NAME.weights.h5 and NAME.json are written.")
@@ -214,7 +214,7 @@ class TrainingConfig:
         if self.validation < self.batch:
             raise ScanError(f"A validation has at least a batch of {self.batch} patterns, not {self.validation}.")
         if self.scans and self.held_out:
-            raise ScanError("held_out names master patterns; of [[scans]] every tenth point is held out.")
+            raise ScanError("held_out names master patterns; of [[scans]] the last tenth of the points is held out.")
         self._check_window()
 
     def _check_window(self) -> None:
