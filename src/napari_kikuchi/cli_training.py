@@ -171,10 +171,12 @@ def _training_progress(config: TrainingConfig) -> Iterator[Callable[[Progress], 
 
     console = Console(stderr=True)
     steps: list[int] = []
+    known = ""
     with Bars(BarColumn(), TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=1.0)
 
         def tell(at: Progress) -> None:
+            nonlocal known
             if not steps and at.step:
                 bars.console.print(f"Going on after step {at.step}.")
             steps.append(at.step)
@@ -182,9 +184,9 @@ def _training_progress(config: TrainingConfig) -> Iterator[Callable[[Progress], 
             left = f", {at.minutes * (1 / share - 1):.0f} minutes left" if share else ""
             said = f"step {at.step} of {at.steps}{left}: loss {at.loss:.3f}"
             if at.validation_loss is not None:
-                held_out = f"held out: loss {at.validation_loss:.3f}, correlation {at.correlation:.3f}"
-                bars.console.print(f"{said}; {held_out}", highlight=False, soft_wrap=True)
-            bars.update(task, completed=share, description=said)
+                known = f"; held out: loss {at.validation_loss:.3f}, correlation {at.correlation:.3f}"
+                bars.console.print(f"{said}{known}", highlight=False, soft_wrap=True)
+            bars.update(task, completed=share, description=f"{said}{known}")
 
         try:
             yield tell
