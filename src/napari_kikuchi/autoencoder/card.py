@@ -11,7 +11,7 @@ from ..scan import ScanError
 
 __all__ = ["DEFAULT_MODEL", "WEIGHTS", "ModelCard", "Normalisation", "shipped_models"]
 
-DEFAULT_MODEL = "kikuchi-unet"
+DEFAULT_MODEL = "kikuchi-unet-map"
 """Name of the model used where none is chosen."""
 
 WEIGHTS = Path(__file__).parent / "weights"
