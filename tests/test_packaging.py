@@ -26,6 +26,8 @@ SHIPPED = [
     "data/README.md",
     "data/nickel.up1",
     "data/silicon.up1",
+    "autoencoder/weights/kikuchi-unet-map.json",
+    "autoencoder/weights/kikuchi-unet-map.weights.h5",
     "autoencoder/weights/kikuchi-unet.json",
     "autoencoder/weights/kikuchi-unet.weights.h5",
 ]
