@@ -96,13 +96,18 @@ def test_neighbours_are_averaged_on_the_grid(many):
         step(floats)
 
 
-@pytest.fixture
-def noisy_map():
-    """A map of 10x12 noisy patterns of two crystals."""
+def two_crystals(noise):
+    """A map of 10x12 patterns of two crystals."""
     random = np.random.default_rng(4)
     crystals = random.uniform(0.3, 0.7, (2, 6, 6)).repeat(5, axis=1).repeat(5, axis=2)
     clean = np.stack([crystals[int(column >= 6)] for _ in range(10) for column in range(12)])
-    return Scan((clean + 0.05 * random.standard_normal(clean.shape)).astype(np.float32), Grid(10, 12))
+    return Scan((clean + noise * random.standard_normal(clean.shape)).astype(np.float32), Grid(10, 12))
+
+
+@pytest.fixture
+def noisy_map():
+    """Such a map of noisy patterns."""
+    return two_crystals(0.2)
 
 
 def test_similar_neighbours_are_learnt_from_the_scan(noisy_map):
@@ -137,13 +142,10 @@ def echo(monkeypatch):
     return use
 
 
-@pytest.mark.parametrize(
-    ("asked", "window", "used"),
-    [("auto", 5, "5x5"), ("auto", 3, "3x3"), ("auto", 0, "none"), ("none", 5, "none"), ("3x3", 5, "3x3")],
-)
-def test_neighbours_are_used_as_asked_or_as_the_model_does_best(noisy_map, echo, asked, window, used):
-    model = echo(window)
-    step = Autoencoder(neighbours=asked, find_screen=False)
+@pytest.mark.parametrize("used", ["none", "3x3", "5x5"])
+def test_neighbours_are_used_as_asked(noisy_map, echo, used):
+    model = echo(5)
+    step = Autoencoder(neighbours=used, find_screen=False)
     step.prepare()
     fitted = step.fit(noisy_map)
     assert fitted.neighbours == used
@@ -153,6 +155,14 @@ def test_neighbours_are_used_as_asked_or_as_the_model_does_best(noisy_map, echo,
     if used != "none":
         average = average_similar(noisy_map.patterns, (10, 12), int(used[0]), fitted.similarity)
         np.testing.assert_array_equal(denoised, average)
+
+
+@pytest.mark.parametrize(("noise", "used"), [(0.01, "none"), (0.05, "3x3"), (0.4, "5x5")])
+def test_left_open_the_noisier_the_scan_the_more_neighbours(echo, noise, used):
+    echo(5)
+    assert Autoencoder(find_screen=False).fit(two_crystals(noise)).neighbours == used
+    echo(0)
+    assert Autoencoder(find_screen=False).fit(two_crystals(noise)).neighbours == "none"
 
 
 def test_small_maps_and_no_maps_are_denoised_without_neighbours(noisy_map, echo):

@@ -145,8 +145,8 @@ def denoise(
     model : str
         A shipped model's name, or the path of a `.keras` or `.h5` file or of a TensorFlow SavedModel folder.
     neighbours : "auto", "none", "3x3" or "5x5"
-        Which of a pattern's neighbours on a complete square map the network may use. "auto": what the model does best
-        with where there is such a map of at least 100 points, else none.
+        Which of a pattern's neighbours on a complete square map the network may use. "auto": the more of them, the
+        noisier the scan is; none where it is clean, or where there is no such map of at least 100 points.
     clahe : "none", "before", "after" or "both"
         Where CLAHE is applied, if at all.
     clip_limit, tiles

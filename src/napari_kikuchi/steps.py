@@ -35,6 +35,10 @@ AverageWeights = Literal[Weights, "similar"]
 Neighbours = Literal["auto", "none", "3x3", "5x5"]
 WINDOWS: dict[Neighbours, int] = {"none": 1, "3x3": 3, "5x5": 5}
 
+# Correlation of neighbours of one crystal above which averaging blurs more, by the bending of grains, than it brings, and
+# below which a window of 5 brings more than one of 3: between the levels of benchmarks/quality.py where this turns.
+CLEAN, NOISY = 0.8, 0.1
+
 # Patterns that a static background is the mean of: their noise is then a thirtieth of a single pattern's.
 SAMPLED = 1000
 # Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
@@ -359,8 +363,8 @@ class Autoencoder(StepOnMap):
         "auto",
         label="Neighbours",
         choices=get_args(Neighbours),
-        help="Which of a pattern's neighbours on a square map the network may use. auto: what the model does best with "
-        "where there is a complete map of at least 100 points, else none.",
+        help="Which of a pattern's neighbours on a square map the network may use. auto: the more of them, the noisier "
+        "the scan is; none where it is clean, or where there is no complete map of at least 100 points.",
     )
     find_screen: bool = parameter(
         True,
@@ -412,10 +416,15 @@ class Autoencoder(StepOnMap):
         from .processing.mask import find_screen
 
         screen = find_screen(mean_pattern(raw or scan, SAMPLED_FOR_SCREEN)) if self.find_screen else None
-        step = replace(self, screen=screen, neighbours=self._decide(scan))
-        if not step.rim or scan.grid is None:
+        step = replace(self, screen=screen)
+        if self.neighbours == "auto" and not (scan.is_map and scan.n >= SMALL_MAP and self._load().card.window):
+            step = replace(step, neighbours="none")
+        if step.neighbours == "none" or scan.grid is None:
             return step
-        return replace(step, similarity=similarity_of(scan, scan.grid, screen if mask is None else mask))
+        similarity = similarity_of(scan, scan.grid, screen if mask is None else mask)
+        if step.neighbours == "auto":
+            step = replace(step, neighbours=_best_neighbours(similarity.related))
+        return replace(step, similarity=similarity if step.rim else None)
 
     def __call__(self, patterns: Patterns, mask: Mask = None, patch: Patch | None = None) -> Patterns:
         """Run the network; see `napari_kikuchi.autoencoder.model.DenoisingModel.predict`.
@@ -446,11 +455,12 @@ class Autoencoder(StepOnMap):
 
         return load_model(self.model, trust=self.trust_model)
 
-    def _decide(self, scan: Scan) -> Neighbours:
-        if self.neighbours != "auto":
-            return self.neighbours
-        window = self._load().card.window if scan.is_map and scan.n >= SMALL_MAP else 0
-        return next(name for name, size in WINDOWS.items() if size == (window or 1))
+
+def _best_neighbours(related: float) -> Neighbours:
+    """What indexes best, for the mean correlation of neighbours of one crystal, of which noise leaves the less."""
+    if related > CLEAN:
+        return "none"
+    return "3x3" if related > NOISY else "5x5"
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ class ModelCard:
         What it sees: the pattern with its background divided out, in standard deviations ("background"); stretched to
         0..1 between its 0.1 and 99.9 percentiles ("stretched"); or as it is, in 0..1 ("unit").
     window : int
-        Rows and columns of the map whose average it does best with beside the pattern itself, by the benchmarks; 0: it
-        sees patterns alone.
+        Rows and columns of the largest average with neighbours on the map that it was trained to look at beside the
+        pattern itself; 0: it sees patterns alone.
     multiple : int
         Patterns are extended to multiples of this many pixels.
     trained_on, held_out, noise, training_time : str
