@@ -177,6 +177,8 @@ def default_cases() -> list[Case]:
     return [
         Case("nickel", 120, "points", (CLEAN, 400.0, 60.0, 18.0, 8.0, 4.0, 2.0), SINGLE),
         Case("nickel", 120, "map", (CLEAN, 18.0, 8.0, 4.0, 2.0), ON_MAP),
+        # Where averaging begins to blur more than it brings: what `--neighbours auto` goes by.
+        Case("nickel", 120, "map", (400.0, 60.0), ("raw", "ours", "ours 3x3")),
         Case("nickel", 120, "noise", (8.0, 2.0), (*ON_MAP, "clahe")),
         *(Case(phase, size, "points", electrons, ("raw", "ours"), 300) for phase, size, electrons in others),
         *(Case(phase, size, "map", electrons[-1:], MAIN) for phase, size, electrons in others),
