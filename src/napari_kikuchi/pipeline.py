@@ -33,6 +33,7 @@ __all__ = [
     "blocks",
     "clahe",
     "denoise",
+    "fitted_blocks",
     "process_file",
     "processed",
     "remove_background",
@@ -302,7 +303,11 @@ def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
     (int, array of shape (b, height, width))
         Number of the block's first pattern, and the block, of the scan's pixel type.
     """
-    recipe = recipe.fit(scan)
+    yield from fitted_blocks(scan, recipe.fit(scan))
+
+
+def fitted_blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The same for a recipe that was fitted to the scan."""
     length = block_length(scan.patterns.shape, recipe.rim)
     if scan.grid is not None and recipe.rim:
         for patch in patches(scan.grid, length, recipe.rim):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from ..pipeline import blocks, processed
+from ..pipeline import fitted_blocks, processed
 from ..recipe import Recipe
 from ..scan import Scan, ScanError
 
@@ -46,7 +46,7 @@ def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Scan]:
         result = np.empty((scan.n, scan.height, scan.width), dtype=scan.pixel_type)
         yield 0
         recipe = recipe.fit(scan)
-        for start, block in blocks(scan, recipe):
+        for start, block in fitted_blocks(scan, recipe):
             result[start : start + len(block)] = block
             yield start + len(block)
         return processed(scan, recipe, result)

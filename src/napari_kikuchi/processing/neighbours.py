@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..scan import ScanError
 
-__all__ = ["Weights", "average_neighbours", "neighbour_weights", "overlap"]
+__all__ = ["Part", "Weights", "as_map", "average_neighbours", "neighbour_weights", "window_parts"]
 
 Weights = Literal["gaussian", "uniform"]
+Part = tuple[slice, slice]
 
 
 def neighbour_weights(window: int, weights: Weights = "gaussian") -> NDArray[np.float32]:
@@ -36,8 +37,7 @@ def neighbour_weights(window: int, weights: Weights = "gaussian") -> NDArray[np.
     ScanError
         If the window is not odd and positive, or there are no such weights.
     """
-    if window < 1 or window % 2 == 0:
-        raise ScanError(f"A window of neighbours has an odd number of rows and columns, not {window}.")
+    _check_window(window)
     if weights not in get_args(Weights):
         raise ScanError(f"Neighbours are weighted {' or '.join(get_args(Weights))}, not {weights!r}.")
     if weights == "uniform":
@@ -80,27 +80,66 @@ def average_neighbours(
     ScanError
         If the patterns do not fill the map, or as `neighbour_weights`.
     """
-    rows, columns = shape
-    if len(patterns) != rows * columns:
-        raise ScanError(f"{len(patterns)} patterns do not fill a map of {rows} rows x {columns} columns.")
+    on_map = as_map(patterns, shape)
     share = neighbour_weights(window, weights)
     half = window // 2
-    on_map = patterns.reshape(rows, columns, *patterns.shape[1:])
     total = np.zeros_like(on_map)
-    weight = np.zeros((rows, columns, 1, 1), dtype=np.float32)
-    for down in range(-half, half + 1):
-        to_rows, from_rows = overlap(rows, down)
-        for right in range(-half, half + 1):
-            to_columns, from_columns = overlap(columns, right)
-            one = share[half + down, half + right]
-            total[to_rows, to_columns] += one * on_map[from_rows, from_columns]
-            weight[to_rows, to_columns] += one
+    weight = np.zeros((*shape, 1, 1), dtype=np.float32)
+    for down, right, here, there in window_parts(shape, window):
+        one = share[half + down, half + right]
+        total[here] += one * on_map[there]
+        weight[here] += one
     total /= weight
     averaged = total.reshape(patterns.shape)
     return averaged if mask is None else np.where(mask, averaged, patterns)
 
 
-def overlap(count: int, apart: int) -> tuple[slice, slice]:
+def as_map(patterns: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Patterns (rows * columns, height, width) as (rows, columns, height, width).
+
+    Raises
+    ------
+    ScanError
+        If they do not fill the map.
+    """
+    rows, columns = shape
+    if len(patterns) != rows * columns:
+        raise ScanError(f"{len(patterns)} patterns do not fill a map of {rows} rows x {columns} columns.")
+    return patterns.reshape(rows, columns, *patterns.shape[1:])
+
+
+def window_parts(shape: tuple[int, int], window: int) -> list[tuple[int, int, Part, Part]]:
+    """Each place in a window, row by row: how far down and right it lies, which points of a map have it, and where.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the map.
+    window : int
+        Rows and columns of the window, an odd number.
+
+    Raises
+    ------
+    ScanError
+        If the window is not odd and positive.
+    """
+    _check_window(window)
+    reach = range(-(window // 2), window // 2 + 1)
+    places = []
+    for down in reach:
+        to_rows, from_rows = _overlap(shape[0], down)
+        for right in reach:
+            to_columns, from_columns = _overlap(shape[1], right)
+            places.append((down, right, (to_rows, to_columns), (from_rows, from_columns)))
+    return places
+
+
+def _check_window(window: int) -> None:
+    if window < 1 or window % 2 == 0:
+        raise ScanError(f"A window of neighbours has an odd number of rows and columns, not {window}.")
+
+
+def _overlap(count: int, apart: int) -> tuple[slice, slice]:
     """Which of `count` rows have a neighbour `apart` rows further down, and which rows are these neighbours."""
     there = max(0, count - abs(apart))
     before, after = max(0, -apart), max(0, apart)

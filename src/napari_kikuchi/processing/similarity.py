@@ -17,15 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan import ScanError
 from .background import as_block, dynamic_background
-from .neighbours import overlap
+from .neighbours import Part, as_map, window_parts
 
 __all__ = ["Similarity", "average_similar", "band_features", "learn_similarity", "similar_weights"]
 
 Patterns = NDArray[np.float32]
 Mask = NDArray[np.bool_] | None
-Part = tuple[slice, slice]
 Weight = NDArray[np.float32]
 
 # Standard deviations of the two Gaussians of the band-pass, in widths of the pattern: between the width of a band and
@@ -79,11 +77,8 @@ class Similarity:
             Distance on the map, steps.
         """
         mean, spread = self.unrelated
-        separation = (related - mean) / spread
-        before = np.clip(self.share**apart, 0.02, 0.98)
-        evidence = separation * ((correlation - mean) / spread - separation / 2)
-        odds = np.clip(evidence + np.log(before / (1 - before)), -30, 30)
-        return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
+        share = float(np.clip(self.share**apart, 0.02, 0.98))
+        return _posterior((correlation - mean) / spread, (related - mean) / spread, share).astype(np.float32)
 
 
 def band_features(patterns: Patterns, mask: Mask = None) -> Patterns:
@@ -150,8 +145,7 @@ def learn_similarity(features: NDArray[np.float32], pairs: NDArray[np.int64]) ->
     scores = (beside - mean) / spread
     separation, share = max(float(np.percentile(scores, 75)), 0.5), _SHARE
     for _ in range(100):
-        odds = separation * (scores - separation / 2) + np.log(share / (1 - share))
-        same = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+        same = _posterior(scores, separation, share)
         separation = max(float((same * scores).sum() / max(same.sum(), 1e-9)), 0.1)
         # The less the two kinds differ, the less can be learnt of how many there are of each.
         trust = separation**2 / (1 + separation**2)
@@ -191,15 +185,12 @@ def average_similar(
     ScanError
         If the patterns do not fill the map, or the window is even.
     """
-    rows, columns = shape
-    if len(patterns) != rows * columns:
-        raise ScanError(f"{len(patterns)} patterns do not fill a map of {rows} rows x {columns} columns.")
-    features = _unit(band_features(patterns, mask) - similarity.common).reshape(rows, columns, -1)
+    on_map = as_map(patterns, shape)
+    features = _unit(band_features(patterns, mask) - similarity.common).reshape(*shape, -1)
     weights = similar_weights(features, window, similarity)
-    on_map = patterns.reshape(rows, columns, *patterns.shape[1:])
     total = on_map.copy()
-    counts = np.ones((rows, columns), dtype=np.float32)
-    for (here, there, _), weight in zip(_neighbours(rows, columns, window), weights, strict=True):
+    counts = np.ones(shape, dtype=np.float32)
+    for (here, there, _), weight in zip(_neighbours(shape, window), weights, strict=True):
         total[here] += weight[here][..., None, None] * on_map[there]
         counts += weight
     total /= counts[..., None, None]
@@ -232,9 +223,9 @@ def similar_weights(features: Patterns, window: int, similarity: Similarity) -> 
     ScanError
         If the window is even.
     """
-    rows, columns = features.shape[:2]
-    neighbours = _neighbours(rows, columns, window)
-    weights = [np.zeros((rows, columns), dtype=np.float32) for _ in neighbours]
+    shape = features.shape[0], features.shape[1]
+    neighbours = _neighbours(shape, window)
+    weights = [np.zeros(shape, dtype=np.float32) for _ in neighbours]
     for _ in range(_ROUNDS):
         weights = _compared(features, neighbours, weights, similarity)
     return weights
@@ -265,19 +256,18 @@ def _compared(
     return found
 
 
-def _neighbours(rows: int, columns: int, window: int) -> list[tuple[Part, Part, float]]:
+def _neighbours(shape: tuple[int, int], window: int) -> list[tuple[Part, Part, float]]:
     """For each neighbour in a window: which points have one, which points these are, and how far away."""
-    if window < 1 or window % 2 == 0:
-        raise ScanError(f"A window of neighbours has an odd number of rows and columns, not {window}.")
-    reach = range(-(window // 2), window // 2 + 1)
-    found: list[tuple[Part, Part, float]] = []
-    for down in reach:
-        to_rows, from_rows = overlap(rows, down)
-        for right in reach:
-            to_columns, from_columns = overlap(columns, right)
-            if down or right:
-                found.append(((to_rows, to_columns), (from_rows, from_columns), float(np.hypot(down, right))))
-    return found
+    places = window_parts(shape, window)
+    return [(here, there, float(np.hypot(down, right))) for down, right, here, there in places if down or right]
+
+
+def _posterior(
+    scores: NDArray[np.floating], separation: float | NDArray[np.floating], share: float
+) -> NDArray[np.floating]:
+    """Of which of two Gaussians of unit width, at 0 and at the separation, scores are: how likely of the second."""
+    odds = separation * (scores - separation / 2) + np.log(share / (1 - share))
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
