@@ -34,6 +34,45 @@ class Indexed:
     confidences: NDArray[np.float64]
 
 
+def make_indexer(phase: Any, size: int, centre: tuple[float, ...], bands: int = 9) -> Any:
+    """PyEBSDIndex with the one setting that all is judged with.
+
+    Parameters
+    ----------
+    phase
+        As PyEBSDIndex makes it.
+    size : int
+        Height and width of the patterns, pixels.
+    centre : (x, y, distance)
+        Pattern centre in Bruker's convention.
+    bands : int
+        How many to look for.
+    """
+    return ebsd_index.EBSDIndexer(
+        phaselist=[phase],
+        vendor="BRUKER",
+        PC=centre,
+        sampleTilt=70.0,
+        camElev=0.0,
+        nRho=90,
+        nTheta=180,
+        tSigma=2.0,
+        rSigma=2.0,
+        rhoMaskFrac=0.1,
+        nBands=bands,
+        patDim=(size, size),
+    )
+
+
+def orientation_matrices(quaternions: NDArray[Any]) -> Matrices:
+    """The indexer's quaternions as rotations, shape (n, 3, 3).
+
+    Where nothing was found, it gives zeros: any rotation will do, since it is wrong anyway.
+    """
+    quaternions = np.where(np.any(quaternions != 0, axis=1, keepdims=True), quaternions, [1.0, 0, 0, 0])
+    return np.asarray(Rotation.from_quat(quaternions, scalar_first=True).as_matrix())
+
+
 class Judge:
     """PyEBSDIndex for one phase and size of patterns, calibrated on clean ones.
 
@@ -55,20 +94,8 @@ class Judge:
         a, c = master.lattice
         gamma = 120.0 if lattice == "HCP" else 90.0
         self.symmetry: Matrices = Rotation.create_group(group).as_matrix()
-        self.indexer = ebsd_index.EBSDIndexer(
-            phaselist=[tripletvote.addphase(libtype=lattice, latticeparameter=[a, a, c, 90.0, 90.0, gamma])],
-            vendor="BRUKER",
-            PC=(*CENTRE, DISTANCE),
-            sampleTilt=70.0,
-            camElev=0.0,
-            nRho=90,
-            nTheta=180,
-            tSigma=2.0,
-            rSigma=2.0,
-            rhoMaskFrac=0.1,
-            nBands=9,
-            patDim=(size, size),
-        )
+        phase = tripletvote.addphase(libtype=lattice, latticeparameter=[a, a, c, 90.0, 90.0, gamma])
+        self.indexer = make_indexer(phase, size, (*CENTRE, DISTANCE))
         self.clean_error = self._calibrate(master, size)
 
     def index(self, patterns: NDArray[Any], truth: Matrices) -> Indexed:
@@ -84,10 +111,7 @@ class Judge:
 
     def _orientations(self, patterns: NDArray[Any]) -> tuple[Matrices, NDArray[np.float64]]:
         data = self.indexer.index_pats(patsin=np.ascontiguousarray(patterns, np.float32))[0][-1]
-        quaternions = data["quat"]
-        # Where nothing was found, the indexer gives zeros: any rotation will do, since it is wrong anyway.
-        quaternions = np.where(np.any(quaternions != 0, axis=1, keepdims=True), quaternions, [1.0, 0, 0, 0])
-        return Rotation.from_quat(quaternions, scalar_first=True).as_matrix(), data["cm"].astype(np.float64)
+        return orientation_matrices(data["quat"]), data["cm"].astype(np.float64)
 
     def _turns(self, truth: Matrices, found: Matrices) -> Matrices:
         """From the indexer's frame to ours, as each pattern has it for each of the crystal's rotations."""

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyebsdindex import ebsd_index, pcopt, tripletvote
+from pyebsdindex import pcopt, tripletvote
 from scipy.spatial.transform import Rotation
 
 import napari_kikuchi as nk
-from indexing import angles
+from indexing import angles, make_indexer, orientation_matrices
 from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 from napari_kikuchi.processing.background import remove_dynamic_background
 from napari_kikuchi.processing.mask import find_screen
@@ -129,29 +129,13 @@ class Indexer:
             polefamilies=[[1, 1, 1], [0, 2, 2], cube, [1, 1, 3]],
         )
         self.size = size
-        self.indexer = ebsd_index.EBSDIndexer(
-            phaselist=[phase],
-            vendor="BRUKER",
-            PC=centre,
-            sampleTilt=70.0,
-            camElev=0.0,
-            nRho=90,
-            nTheta=180,
-            tSigma=2.0,
-            rSigma=2.0,
-            rhoMaskFrac=0.1,
-            nBands=bands,
-            patDim=(size, size),
-        )
+        self.indexer = make_indexer(phase, size, centre, bands)
 
     def __call__(self, patterns: Patterns) -> Indexed:
         """Index patterns, shape (n, size, size)."""
         data, bands = self.indexer.index_pats(patsin=np.ascontiguousarray(patterns, np.float32))[:2]
-        quaternions = data[-1]["quat"]
-        # Where nothing was found, the indexer gives zeros: any rotation will do, since it is wrong anyway.
-        quaternions = np.where(np.any(quaternions != 0, axis=1, keepdims=True), quaternions, [1.0, 0, 0, 0])
         return Indexed(
-            Rotation.from_quat(quaternions, scalar_first=True).as_matrix(),
+            orientation_matrices(data[-1]["quat"]),
             data[-1]["nmatch"],
             [np.stack([one["theta"], one["rho"] / (self.size / 2)], axis=1)[one["valid"] > 0] for one in bands],
         )
