@@ -13,17 +13,8 @@ from numpy.typing import NDArray
 from .patches import Patch
 from .scan import Scan, ScanError
 from .step import Mask, Patterns, Step, StepOnMap, no_map
-from .steps import (
-    STEPS,
-    Autoencoder,
-    AverageWeights,
-    Clahe,
-    DynamicBackground,
-    NeighbourAverage,
-    Neighbours,
-    Rescale,
-    StaticBackground,
-)
+from .steps import STEPS, Clahe, DynamicBackground, Rescale, StaticBackground
+from .steps_on_map import Autoencoder, AverageWeights, NeighbourAverage, Neighbours
 
 __all__ = [
     "STEPS",
