@@ -12,8 +12,8 @@ from napari_kikuchi.scan import Grid, Scan, ScanError
 from napari_kikuchi.steps_on_map import Autoencoder, NeighbourAverage
 
 
-def test_neighbours_are_averaged_on_the_grid(many):
-    floats = many[:12] / np.float32(255)
+def test_neighbours_are_averaged_on_the_grid():
+    floats = np.random.default_rng(0).random((12, 8, 10), dtype=np.float32)
     step = NeighbourAverage(5, "uniform")
     assert step.rim == 2
     whole = Patch(Grid(3, 4), (0, 3), (0, 4), step.rim)
