@@ -27,6 +27,11 @@ def test_positions_follow_the_rows(grid):
     assert [grid.position(point) for point in range(grid.size)] == expected
 
 
+@given(grids())
+def test_numbers_are_found_by_position(grid):
+    assert [grid.number(*grid.position(point)) for point in range(grid.size)] == list(range(grid.size))
+
+
 @given(grids(), st.data())
 def test_values_are_laid_where_their_points_are(grid, data):
     n = data.draw(st.integers(0, grid.size))

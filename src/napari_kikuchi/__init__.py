@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from .autoencoder.projection import MasterPattern
     from .autoencoder.training import train
     from .autoencoder.training_config import PairSettings, ScanPair, TrainingConfig
-    from .formats import export_images, open_scan, pack_images, save_scan
+    from .formats import export_images, open_scan, pack_images, save_map, save_scan
     from .pipeline import apply, average_neighbours, clahe, denoise, process_file, remove_background
     from .plugin.layers import add_to_viewer, scan_from_layer
+    from .processing.maps import Region
     from .processing.quality import image_quality
     from .recipe import (
         Autoencoder,
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     )
     from .sample import sample_path
     from .scan import Grid, Scan, ScanError, ScanWarning, Source
+    from .scan_maps import map_of
 
 # Where each name comes from: imported when it is first used, so that `import napari_kikuchi` costs nothing.
 _ROOMS = {
     "scan": ("Grid", "Scan", "ScanError", "ScanWarning", "Source"),
-    "formats": ("export_images", "open_scan", "pack_images", "save_scan"),
+    "formats": ("export_images", "open_scan", "pack_images", "save_map", "save_scan"),
+    "processing.maps": ("Region",),
     "processing.quality": ("image_quality",),
     "autoencoder.dynamical": ("simulate_master_pattern",),
     "autoencoder.model": ("load_model", "shipped_models"),
@@ -60,6 +63,7 @@ _ROOMS = {
     "pipeline": ("apply", "average_neighbours", "clahe", "denoise", "process_file", "remove_background"),
     "plugin.layers": ("add_to_viewer", "scan_from_layer"),
     "sample": ("sample_path",),
+    "scan_maps": ("map_of",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -73,6 +77,7 @@ __all__ = [
     "NeighbourAverage",
     "PairSettings",
     "Recipe",
+    "Region",
     "Rescale",
     "Scan",
     "ScanError",
@@ -89,11 +94,13 @@ __all__ = [
     "export_images",
     "image_quality",
     "load_model",
+    "map_of",
     "open_scan",
     "pack_images",
     "process_file",
     "remove_background",
     "sample_path",
+    "save_map",
     "save_scan",
     "scan_from_layer",
     "shipped_models",

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .cli_maps import commands as map_commands
 from .cli_options import (
     TILES,
     ClipLimit,
@@ -449,6 +450,7 @@ def _card_lines(card: ModelCard) -> dict[str, str]:
     return {label: text for label, text in lines.items() if text}
 
 
+app.add_typer(map_commands)
 app.add_typer(training_commands)
 
 

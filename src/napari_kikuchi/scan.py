@@ -80,6 +80,11 @@ class Grid:
         row = int(np.searchsorted(ends, point, side="right"))
         return row, int(point - (ends[row] - self.row_lengths[row]))
 
+    def number(self, row: int, column: int) -> int:
+        """Place in scanning order of a point given by its row and its column, the inverse of `position`."""
+        short_rows = (row + self.short_first) // 2 if self.hexagonal else 0
+        return row * self.columns - short_rows + column
+
     def place(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Lay one value per point out as a map.
 

@@ -4,12 +4,14 @@ from ..scan import ScanWarning
 from .ang import read_ang_grid
 from .dispatch import check_target, open_scan, save_scan
 from .images import FORMATS, ImageFormat, export_images, open_images, pack_images, read_pattern
+from .maps import MAP_EXTENSIONS, save_map
 from .pixels import to_pixel_type
 from .targets import recipe_path
 from .up import UPHeader, open_up, read_header, save_up
 
 __all__ = [
     "FORMATS",
+    "MAP_EXTENSIONS",
     "ImageFormat",
     "ScanWarning",
     "UPHeader",
@@ -23,6 +25,7 @@ __all__ = [
     "read_header",
     "read_pattern",
     "recipe_path",
+    "save_map",
     "save_scan",
     "save_up",
     "to_pixel_type",
