@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,7 @@ class GrowingMap:
         self.known = 0
         self.sampled = min(self.n, ON_DEMAND) if is_on_demand(scan) else self.n
         self._batches = self._plan()
+        self._one_at_a_time = Lock()
 
     @property
     def whole(self) -> bool:
@@ -165,8 +167,10 @@ class GrowingMap:
             Number of patterns measured.
         """
         while self.known < (self.n if beyond_sample else self.sampled):
-            batch = next(self._batches)
-            self._lay(batch, measure(self._read(batch.points), self._of, self._region))
+            # A growth that was just dropped may be finishing its last batch.
+            with self._one_at_a_time:
+                batch = next(self._batches)
+                self._lay(batch, measure(self._read(batch.points), self._of, self._region))
             yield self.known
 
     def _read(self, points: NDArray[np.int64]) -> NDArray[Any]:

@@ -37,7 +37,19 @@ def read(path: str | list[str]) -> list[LayerData]:
     for one in _listed(path):
         data, arguments = layer_arguments(open_scan(one), Path(one).stem)
         layers.append((data, arguments, "image"))
+    _bind_shortcuts()
     return layers
+
+
+def _bind_shortcuts() -> None:
+    """Bind the plugin's keys in the window that the files are opened in, if there is one."""
+    import napari
+
+    from .shortcuts import bind_shortcuts
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        bind_shortcuts(viewer)
 
 
 def _listed(path: str | list[str]) -> list[str]:

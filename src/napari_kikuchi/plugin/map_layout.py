@@ -1,0 +1,103 @@
+"""How a map lies on a plane: where each point is, which one is at a place, and what picture that makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scan import Grid
+
+__all__ = ["MapLayout"]
+
+# Of the values: what is shown between black and white.
+PERCENTILES = (0.5, 99.5)
+# Alpha of points whose value is not known yet.
+WAITING = 60
+
+
+@dataclass(frozen=True)
+class MapLayout:
+    """A map on a plane, its upper left corner at (0, 0), x to the right and y down, each point a cell around its place.
+
+    Attributes
+    ----------
+    grid : Grid
+    n : int
+        Points that have a pattern: the first ones.
+    cell : (float, float)
+        Width and height of a cell: the step, or one where the step is not known.
+    """
+
+    grid: Grid
+    n: int
+    cell: tuple[float, float]
+
+    @classmethod
+    def of(cls, grid: Grid, n: int, step: tuple[float, float]) -> MapLayout:
+        """The layout of a map with a step in micrometres, (0, 0) if unknown."""
+        regular = (1.0, sqrt(3) / 2) if grid.hexagonal else (1.0, 1.0)
+        return cls(grid, n, step if min(step) > 0 else regular)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the whole."""
+        return self.grid.columns * self.cell[0], self.grid.rows * self.cell[1]
+
+    def centre(self, number: int) -> tuple[float, float]:
+        """Place (x, y) of a point, given by its number in scanning order."""
+        row, column = self.grid.position(number)
+        return (column + self._shift(row) + 0.5) * self.cell[0], (row + 0.5) * self.cell[1]
+
+    def at(self, x: float, y: float, *, nearest: bool = False) -> int | None:
+        """Number of the point at a place, or None where there is none; with `nearest`, that of the nearest one."""
+        row, column = int(np.floor(y / self.cell[1])), x / self.cell[0]
+        if nearest:
+            row = min(max(row, 0), self.grid.position(self.n - 1)[0])
+        if not 0 <= row < self.grid.rows:
+            return None
+        column = int(np.floor(column - self._shift(row)))
+        length = int(self.grid.row_lengths[row])
+        if nearest:
+            column = min(max(column, 0), length - 1)
+        if not 0 <= column < length:
+            return None
+        number = self.grid.number(row, column)
+        if nearest:
+            return min(number, self.n - 1)
+        return number if number < self.n else None
+
+    def picture(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """The map as pixels that fill `size`.
+
+        Parameters
+        ----------
+        values : array, shape (rows, columns)
+            NaN where not known yet.
+
+        Returns
+        -------
+        array, shape (rows, columns, 4) or, hexagonal, (rows, 2 * columns, 4), uint8
+            Red, green, blue and alpha: grey between percentiles 0.5 and 99.5, faint where not known yet, transparent
+            where there is no point.
+        """
+        known = np.isfinite(values)
+        low, high = np.percentile(values[known], PERCENTILES) if known.any() else (0.0, 1.0)
+        grey = np.clip((np.where(known, values, low) - low) / (high - low if high > low else 1), 0, 1) * 255
+        there = np.isfinite(self.grid.place(np.zeros(self.n)))
+        pixels = np.empty((*self.grid.shape, 4), np.uint8)
+        pixels[..., :3] = np.where(known, np.rint(grey), 128)[..., None]
+        pixels[..., 3] = np.where(there, np.where(known, 255, WAITING), 0)
+        if not self.grid.hexagonal:
+            return pixels
+        # Two pixels a point, so that rows can be shifted by half a point.
+        doubled = np.repeat(pixels, 2, axis=1)
+        short = self.grid.row_lengths < self.grid.columns
+        doubled[short] = np.roll(doubled[short], 1, axis=1)
+        return doubled
+
+    def _shift(self, row: int) -> float:
+        """How far a row begins to the right, in points."""
+        return (self.grid.columns - int(self.grid.row_lengths[row])) / 2
