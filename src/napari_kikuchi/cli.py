@@ -23,6 +23,7 @@ from .cli_options import (
     GridOption,
     Mask,
     Overwrite,
+    Restart,
     Source,
     Target,
     Tiles,
@@ -210,10 +211,11 @@ def clahe(
     mask: Mask = None,
     grid: GridOption = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Even out brightness and bring up weak bands (contrast-limited adaptive histogram equalisation)."""
     step = usage(lambda: Clahe(clip_limit, (tiles.rows, tiles.columns)))
-    process(source, target, Recipe([step], mask=mask), grid, overwrite)
+    process(source, target, Recipe([step], mask=mask), grid, overwrite, restart)
 
 
 @app.command(
@@ -244,6 +246,7 @@ def background(
     mask: Mask = None,
     grid: GridOption = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Take out the background that all patterns share, their mean, and then each pattern's own, a blur of it."""
     from .formats import read_pattern
@@ -255,7 +258,7 @@ def background(
     recipe = usage(lambda: Recipe.removing_background(static, dynamic, sigma, mask=mask))
     if own is not None:
         recipe = Recipe.removing_background(static, dynamic, sigma, read_pattern(own), mask)
-    process(source, target, recipe, grid, overwrite)
+    process(source, target, recipe, grid, overwrite, restart)
 
 
 @app.command(
@@ -274,10 +277,11 @@ def average(
     mask: Mask = None,
     grid: GridOption = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Average each pattern with its neighbours on the map, which takes noise away and blurs grain boundaries."""
     step = usage(lambda: NeighbourAverage(window, weights))
-    process(source, target, Recipe([step], mask=mask), grid, overwrite)
+    process(source, target, Recipe([step], mask=mask), grid, overwrite, restart)
 
 
 @app.command(
@@ -313,6 +317,7 @@ def denoise(
     trust_model: Annotated[bool, typer.Option("--trust-model", help=about(Autoencoder, "trust_model")["help"])] = False,
     grid: GridOption = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
 ) -> None:
     """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
     of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
@@ -337,7 +342,7 @@ def denoise(
                 trust_model=trust_model,
             )
         )
-    process(source, target, steps, grid, overwrite)
+    process(source, target, steps, grid, overwrite, restart)
 
 
 def _read_recipe(path: Path, trust_model: bool) -> Recipe:

@@ -18,6 +18,7 @@ __all__ = [
     "GridOption",
     "Mask",
     "Overwrite",
+    "Restart",
     "Size",
     "Source",
     "Target",
@@ -109,6 +110,12 @@ GridOption = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what is there. The input is never written to, with or without.")
+]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart", help="Begin anew, where an earlier run was stopped in the middle and would be gone on with."
+    ),
 ]
 ClipLimit = Annotated[
     float,

@@ -17,20 +17,54 @@ INTERRUPTED = 130
 """Exit code of a command that Ctrl-C stopped."""
 
 
-def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool) -> None:
+def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool, restart: bool) -> None:
     """Run a recipe from a file or folder to a file or folder, as `pipeline.process_file`, telling what goes on."""
-    from .formats import check_target, open_scan, save_scan
+    from .file_run import begin
+    from .formats import check_target, is_up, open_scan, save_scan
+    from .formats.partial import check_free_or_begun, discard_partial
+    from .formats.targets import refuse_own_input
     from .pipeline import apply
 
     scan = open_scan(source, grid=grid)
-    check_target(target, scan, overwrite=overwrite)
-    load_models(recipe)
-    result = apply(scan, recipe)
-    _say_neighbours(Recipe.from_toml(result.recipe))
-    with progress_bar(recipe.title, scan.n) as progress:
-        save_scan(target, result, overwrite=overwrite, progress=progress)
+    if is_up(target):
+        refuse_own_input(target, scan)
+        if restart:
+            discard_partial(target)
+        check_free_or_begun(target, overwrite=overwrite)
+        load_models(recipe)
+        run = begin(scan, target, recipe, overwrite=overwrite)
+        _say_neighbours(Recipe.from_toml(run.text))
+        with progress_bar(recipe.title, scan.n) as progress, _resumable(target):
+            for done in run.run():
+                progress(done, scan.n)
+    else:
+        check_target(target, scan, overwrite=overwrite)
+        load_models(recipe)
+        result = apply(scan, recipe)
+        _say_neighbours(Recipe.from_toml(result.recipe))
+        with progress_bar(recipe.title, scan.n) as progress:
+            save_scan(target, result, overwrite=overwrite, progress=progress)
     report_written(scan.n, target)
     say_pairing(source, target)
+
+
+@contextmanager
+def _resumable(target: Path) -> Iterator[None]:
+    """Say, where Ctrl-C stops a run, how to go on with it."""
+    from .formats.partial import partial_path
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = partial_path(target)
+        if not kept.exists():
+            raise
+        typer.echo(
+            f"\nStopped: what is finished stays in {kept}, and the same command goes on from there; --restart begins "
+            "anew.",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def load_models(recipe: Recipe) -> None:

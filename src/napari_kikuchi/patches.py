@@ -81,13 +81,18 @@ class Patch:
         )
 
 
-def patches(grid: Grid, length: int, rim: int) -> Iterator[Patch]:
-    """Cut a square map into patches of up to `length` points, in scanning order: whole rows, or parts of one row."""
-    if length >= grid.columns:
-        height = length // grid.columns
-        for top in range(0, grid.rows, height):
-            yield Patch(grid, (top, min(top + height, grid.rows)), (0, grid.columns), rim)
-        return
-    for row in range(grid.rows):
-        for left in range(0, grid.columns, length):
-            yield Patch(grid, (row, row + 1), (left, min(left + length, grid.columns)), rim)
+def patches(grid: Grid, length: int, rim: int, start: int = 0, stop: int | None = None) -> Iterator[Patch]:
+    """Cut a square map, or the points of it from `start` to before `stop`, into patches of up to `length` points.
+
+    In scanning order: whole rows, or parts of one row.
+    """
+    stop = grid.size if stop is None else stop
+    while start < stop:
+        row, column = divmod(start, grid.columns)
+        if column == 0 and min(length, stop - start) >= grid.columns:
+            rows = min(length, stop - start) // grid.columns
+            patch = Patch(grid, (row, row + rows), (0, grid.columns), rim)
+        else:
+            patch = Patch(grid, (row, row + 1), (column, min(grid.columns, column + min(length, stop - start))), rim)
+        yield patch
+        start += patch.size

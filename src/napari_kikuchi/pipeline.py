@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .patches import Patch, patches
+from .blocks import block_length, compute, cut, processed
+from .file_run import discard_partial, process_to_file
+from .lazy import LazyPatterns, as_dask
+from .patches import Patch
 from .recipe import (
     Autoencoder,
     AverageWeights,
@@ -41,9 +44,6 @@ __all__ = [
 
 Data = TypeVar("Data")
 Progress = Callable[[int, int], None]
-
-# Pixels of one block: 16 MiB as float32. Large enough to keep a network busy, small enough that cancelling is prompt.
-BLOCK_PIXELS = 2**22
 
 
 def apply(data: Data, recipe: Recipe) -> Data:
@@ -275,26 +275,6 @@ def average_neighbours(
     return apply(data, Recipe([NeighbourAverage(window, weights)], mask=mask))
 
 
-def processed(scan: Scan, recipe: Recipe, patterns: Any) -> Scan:
-    """The same map with the patterns that a recipe gave, remembering all that was done to them.
-
-    Raises
-    ------
-    ScanError
-        If the scan was made with another mask; see `Recipe.then`.
-    """
-    done = Recipe.from_toml(scan.recipe).then(recipe, scan.pixel_type) if scan.recipe else recipe
-    return replace(scan, patterns=patterns, recipe=done.to_toml())
-
-
-def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
-    """Patterns in one block, for patterns of shape (..., height, width).
-
-    Larger where patterns are read with a rim of neighbours, which are compared anew for each block.
-    """
-    return max(1, (1 + 2 * rim) * BLOCK_PIXELS // (shape[-2] * shape[-1]))
-
-
 def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
     """Run a recipe over a scan block by block, so that a caller can show progress and stop in between.
 
@@ -308,13 +288,8 @@ def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
 
 def fitted_blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
     """The same for a recipe that was fitted to the scan."""
-    length = block_length(scan.patterns.shape, recipe.rim)
-    if scan.grid is not None and recipe.rim:
-        for patch in patches(scan.grid, length, recipe.rim):
-            yield patch.start, recipe(patch.read(lambda start, stop: np.asarray(scan.patterns[start:stop])), patch)
-        return
-    for start in range(0, scan.n, length):
-        yield start, recipe(np.asarray(scan.patterns[start : start + length]))
+    for block, patterns in compute(scan, recipe, cut(scan, recipe.rim)):
+        yield block.start, patterns
 
 
 def process_file(
@@ -324,9 +299,13 @@ def process_file(
     *,
     grid: Grid | tuple[int, int] | None = None,
     overwrite: bool = False,
+    restart: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Run a recipe from a file or folder to a file or folder, a block at a time.
+
+    An UP file grows in `OUT.partial` beside the target. Whatever ends the run early, the same call goes on from there;
+    see `process_to_file`.
 
     Parameters
     ----------
@@ -340,6 +319,8 @@ def process_file(
         The map, where the source does not say.
     overwrite : bool
         Replace an existing target. The source is never written to.
+    restart : bool
+        Begin anew, where an earlier run was stopped in the middle.
     progress : callable, optional
         Called with the number of patterns done and in all.
 
@@ -351,28 +332,37 @@ def process_file(
     Raises
     ------
     ScanError
-        If the source cannot be read, the target cannot be written, or the recipe cannot be run; the target is then as
-        it was before.
+        If the source cannot be read, the target cannot be written, the recipe cannot be run, or what an earlier run
+        left was begun from something else; the target is then as it was before.
     """
-    from .formats import check_target, open_scan, save_scan
+    from .formats import check_target, is_up, open_scan, save_scan
 
-    scan = open_scan(source, grid=grid)
-    check_target(target, scan, overwrite=overwrite)
-    return save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+    scan, target = open_scan(source, grid=grid), Path(target)
+    if not is_up(target):
+        check_target(target, scan, overwrite=overwrite)
+        return save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
+    if restart:
+        discard_partial(target)
+    with closing(process_to_file(scan, target, recipe, overwrite=overwrite)) as run:
+        for done in run:
+            if progress is not None:
+                progress(done, scan.n)
+    return target
 
 
 def _lazy(scan: Scan, recipe: Recipe) -> Any:
     """The patterns as a fitted recipe makes them: a dask array of one chunk a block."""
     import dask.array as da
 
-    patterns = scan.patterns
-    chunks = (block_length(patterns.shape, recipe.rim), *patterns.shape[1:])
-    # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
-    source = patterns.rechunk(chunks) if isinstance(patterns, da.Array) else da.from_array(patterns, chunks, name=False)
+    if not isinstance(scan.patterns, da.Array):
+        return as_dask(LazyPatterns(scan, recipe), browsing=False)
+    # From chunk to chunk, so that whatever computes the source is part of one graph.
+    source = scan.patterns.rechunk((block_length(scan.patterns.shape, recipe.rim), *scan.patterns.shape[1:]))
     if scan.grid is not None and recipe.rim:
-        return _lazy_map(source, list(patches(scan.grid, chunks[0], recipe.rim)), recipe)
-    empty = np.empty((0, 0, 0), dtype=patterns.dtype)
-    return source.map_blocks(recipe, token="recipe", dtype=patterns.dtype, meta=empty)
+        parts = [block.patch for block in cut(scan, recipe.rim) if block.patch is not None]
+        return _lazy_map(source, parts, recipe)
+    empty = np.empty((0, 0, 0), dtype=source.dtype)
+    return source.map_blocks(recipe, token="recipe", dtype=source.dtype, meta=empty)
 
 
 def _lazy_map(source: Any, parts: list[Patch], recipe: Recipe) -> Any:

@@ -234,7 +234,7 @@ class Scan:
         return self.grid is not None and not self.grid.hexagonal and self.missing == 0
 
     def as_map(self) -> Any:
-        """The patterns as (rows, columns, height, width): a view, without copying.
+        """The patterns as (rows, columns, height, width): a view, without copying or computing.
 
         Raises
         ------
@@ -243,6 +243,9 @@ class Scan:
         """
         if self.grid is None or not self.is_map:
             raise ScanError("Only a complete square grid can be seen as (rows, columns, height, width).")
+        # Lazy patterns know a better way than dask's, which takes whole chunks apart to show one pattern.
+        if hasattr(self.patterns, "on_map"):
+            return self.patterns.on_map()
         return self.patterns.reshape(*self.grid.shape, self.height, self.width)
 
     def with_patterns(self, patterns: Any) -> Scan:

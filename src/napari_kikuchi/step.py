@@ -42,10 +42,13 @@ class Step:
     scale : "kept", "lost" or "full"
         What becomes of the absolute intensities: kept; lost, so that the output has to be stretched; or full, already
         laid over 0..1.
+    uses_all_cores : bool
+        Whether the step spreads a block over all cores by itself, so that nothing is won by computing several at once.
     """
 
     kind: ClassVar[str]
     scale: ClassVar[Scale]
+    uses_all_cores: ClassVar[bool] = False
 
     def prepare(self) -> None:
         """Load what the step needs, so that a wrong path is noticed now and not after an hour's work."""
@@ -63,6 +66,10 @@ class Step:
             The recipe's.
         """
         return self
+
+    def digest(self) -> str:
+        """What stands for all that the result hangs on besides the parameters that are saved; empty if nothing does."""
+        return ""
 
     def __call__(self, patterns: Patterns, mask: Mask = None) -> Patterns:
         """Apply to a block of patterns."""

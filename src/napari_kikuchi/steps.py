@@ -6,6 +6,7 @@ documentation are made from, so that they cannot drift apart.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, get_args
@@ -110,6 +111,10 @@ class StaticBackground(Step):
                 f"{self.kind}: this was made with a background of the user's own (own = true), which a recipe file "
                 "does not hold; give it again, with --background or as StaticBackground(background=...)."
             )
+
+    def digest(self) -> str:
+        """That of the user's own background."""
+        return "" if self.background is None else hashlib.blake2b(self.background.tobytes(), digest_size=16).hexdigest()
 
     def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with the scan's background, or with the user's own if that fits the scan.

@@ -138,6 +138,7 @@ class Autoencoder(StepOnMap):
 
     kind: ClassVar[str] = "autoencoder"
     scale: ClassVar[Scale] = "lost"
+    uses_all_cores: ClassVar[bool] = True
 
     model: str = parameter(
         DEFAULT_MODEL,
@@ -194,6 +195,12 @@ class Autoencoder(StepOnMap):
                 f"{self.kind}: the model {card.name} does not look at neighbours; choose neighbours none or auto, or "
                 f"the model {DEFAULT_MODEL}."
             )
+
+    def digest(self) -> str:
+        """That of the model's weights and card."""
+        from .autoencoder.digest import model_digest
+
+        return model_digest(self.model)
 
     def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with the lit part of the detector, from the mean of up to 100 raw patterns, and its neighbours."""

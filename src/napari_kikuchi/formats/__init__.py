@@ -2,12 +2,13 @@
 
 from ..scan import ScanWarning
 from .ang import read_ang_grid
-from .dispatch import check_target, open_scan, save_scan
+from .dispatch import check_target, is_up, open_scan, save_scan
 from .images import FORMATS, ImageFormat, export_images, open_images, pack_images, read_pattern
 from .maps import MAP_EXTENSIONS, save_map
 from .pixels import to_pixel_type
 from .targets import recipe_path
-from .up import UPHeader, open_up, read_header, save_up
+from .up import UPHeader, open_up, read_header
+from .up_writing import save_up
 
 __all__ = [
     "FORMATS",
@@ -17,6 +18,7 @@ __all__ = [
     "UPHeader",
     "check_target",
     "export_images",
+    "is_up",
     "open_images",
     "open_scan",
     "open_up",

@@ -7,9 +7,10 @@ from pathlib import Path
 from ..scan import Grid, Scan, ScanError
 from .images import check_export_folder, export_images, open_images
 from .targets import Progress, check_free, refuse_own_input
-from .up import PIXEL_TYPES, open_up, save_up
+from .up import PIXEL_TYPES, open_up
+from .up_writing import save_up
 
-__all__ = ["check_target", "open_scan", "save_scan"]
+__all__ = ["check_target", "is_up", "open_scan", "save_scan"]
 
 
 def open_scan(path: str | Path, grid: Grid | tuple[int, int] | None = None, like: str | Path | None = None) -> Scan:
@@ -78,10 +79,10 @@ def save_scan(path: str | Path, scan: Scan, *, overwrite: bool = False, progress
         If the path is of neither kind, the name is taken, or writing fails.
     """
     path = Path(path)
-    if _is_folder(path):
-        export_images(scan, path, overwrite=overwrite, progress=progress)
-    else:
+    if is_up(path):
         save_up(path, scan, overwrite=overwrite, convert=True, progress=progress)
+    else:
+        export_images(scan, path, overwrite=overwrite, progress=progress)
     return path
 
 
@@ -94,16 +95,23 @@ def check_target(path: str | Path, scan: Scan, *, overwrite: bool = False) -> No
         If the path is neither an UP file nor a folder by its name, is what the scan was opened from, or is taken.
     """
     path = Path(path)
-    if _is_folder(path):
-        check_export_folder(path, scan, overwrite=overwrite)
-    else:
+    if is_up(path):
         refuse_own_input(path, scan)
         check_free(path, overwrite=overwrite)
+    else:
+        check_export_folder(path, scan, overwrite=overwrite)
 
 
-def _is_folder(path: Path) -> bool:
+def is_up(path: Path) -> bool:
+    """Whether an output of that name is an UP file, and not a folder of images.
+
+    Raises
+    ------
+    ScanError
+        If it is neither by its name.
+    """
     if path.suffix.lower() in PIXEL_TYPES and not path.is_dir():
-        return False
+        return True
     if path.suffix and not path.is_dir():
         raise ScanError(f"{path} is no name to save a scan under: end it in .up1 or .up2, or name a folder for images.")
-    return True
+    return False

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ..scan import Grid, Scan, ScanError, ScanWarning, Source, as_grid
 from .pixels import conversion, read_blocks, same_pixels
 from .targets import Progress, check_free, refuse_own_input, whole_folder, write_recipe
-from .up import open_up, save_up
+from .up import open_up
+from .up_writing import save_up
 
 __all__ = [
     "FORMATS",

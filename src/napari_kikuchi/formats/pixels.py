@@ -143,12 +143,16 @@ def read_blocks(patterns: Any) -> Iterator[tuple[int, NDArray[Any]]]:
     ----------
     patterns : array-like, shape (n, height, width)
         NumPy array, memory map or dask array. The chunks of a dask array are never cut, so that none is computed twice.
+        Patterns that know themselves how they are best read (`in_blocks`) are read like that.
 
     Yields
     ------
     (int, array of shape (b, height, width))
         Number of the block's first pattern, and the block.
     """
+    if hasattr(patterns, "in_blocks"):
+        yield from patterns.in_blocks()
+        return
     n, height, width = patterns.shape
     length = max(1, BLOCK_BYTES // (height * width * np.dtype(patterns.dtype).itemsize))
     chunks = patterns.chunks[0] if hasattr(patterns, "chunks") else (length,) * -(-n // length)

@@ -8,11 +8,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..scan import Scan, ScanError
 
-__all__ = ["Progress", "check_free", "recipe_path", "refuse_own_input", "whole_file", "whole_folder", "write_recipe"]
+__all__ = [
+    "Progress",
+    "check_free",
+    "check_space",
+    "mapped_file",
+    "recipe_path",
+    "refuse_own_input",
+    "whole_file",
+    "whole_folder",
+    "write_recipe",
+    "writing",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -26,14 +37,21 @@ def refuse_own_input(path: Path, scan: Scan, *others: Path) -> None:
         If the path is the scan's source, or the file that its patterns are mapped from, by whatever name.
     """
     inputs = [*others] if scan.source is None else [*others, scan.source.path]
-    patterns = scan.patterns
-    while patterns is not None:
-        if getattr(patterns, "filename", None) is not None:
-            inputs.append(Path(patterns.filename))
-        patterns = getattr(patterns, "base", None)
+    mapped = mapped_file(scan.patterns)
+    if mapped is not None:
+        inputs.append(mapped)
     for file in inputs:
         if path.exists() and file.exists() and path.samefile(file):
             raise ScanError(f"{path} is what these patterns are read from: write to another name.")
+
+
+def mapped_file(patterns: Any) -> Path | None:
+    """The file that an array is a view of, if it is mapped from one."""
+    while patterns is not None:
+        if getattr(patterns, "filename", None) is not None:
+            return Path(patterns.filename)
+        patterns = getattr(patterns, "base", None)
+    return None
 
 
 @contextmanager
@@ -55,17 +73,17 @@ def whole_file(path: Path, size: int, *, overwrite: bool = False) -> Iterator[IO
         If the folder does not exist, the name is taken, there is too little space, or writing fails.
     """
     check_free(path, overwrite=overwrite)
-    _check_space(path, size)
+    check_space(path, size)
     partial = _beside(path)
     try:
-        with _writing(path):
+        with writing(path):
             file = partial.open("xb")
-        with file, _writing(path):
+        with file, writing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
         check_free(path, overwrite=overwrite)
-        with _writing(path):
+        with writing(path):
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -90,11 +108,11 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     check_free(path, overwrite=overwrite, folder=True)
     partial, old = _beside(path), _beside(path)
     try:
-        with _writing(path):
+        with writing(path):
             partial.mkdir()
             yield partial
         check_free(path, overwrite=overwrite, folder=True)
-        with _writing(path):
+        with writing(path):
             _swap(path, partial, old)
         shutil.rmtree(old, ignore_errors=True)
     finally:
@@ -162,7 +180,14 @@ def _swap(path: Path, new: Path, old: Path) -> None:
         raise
 
 
-def _check_space(path: Path, size: int) -> None:
+def check_space(path: Path, size: int) -> None:
+    """Refuse to write so many bytes into a folder where they do not fit.
+
+    Raises
+    ------
+    ScanError
+        If so.
+    """
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise ScanError(
@@ -176,7 +201,14 @@ def _beside(path: Path) -> Path:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence why something cannot be written.
+
+    Raises
+    ------
+    ScanError
+        Instead of an OSError.
+    """
     try:
         yield
     except PermissionError as error:

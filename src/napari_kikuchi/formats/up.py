@@ -15,14 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..scan import Grid, Scan, ScanError, ScanWarning, Source, as_grid
 from .ang import find_ang, read_ang_grid
-from .pixels import conversion, read_blocks, same_pixels
-from .targets import Progress, refuse_own_input, whole_file, write_recipe
 
-__all__ = ["PIXEL_TYPES", "UPHeader", "open_up", "read_header", "save_up"]
+__all__ = [
+    "COMMON",
+    "LARGEST_SIDE",
+    "MAP",
+    "MAP_END",
+    "PIXEL_TYPES",
+    "UPHeader",
+    "open_up",
+    "own_map",
+    "parse_header",
+    "pixel_type_of",
+    "read_header",
+]
 
 PIXEL_TYPES: dict[str, np.dtype[Any]] = {".up1": np.dtype("u1"), ".up2": np.dtype("<u2")}
 
@@ -92,7 +101,7 @@ def read_header(path: str | Path) -> UPHeader:
     pixel_type_of(path)
     try:
         with path.open("rb") as file:
-            header, size = _parse(path, file.read(MAP_END)), path.stat().st_size
+            header, size = parse_header(path, file.read(MAP_END)), path.stat().st_size
     except FileNotFoundError:
         raise ScanError(f"{path} does not exist.") from None
     except OSError as error:
@@ -158,73 +167,6 @@ def open_up(path: str | Path, grid: Grid | tuple[int, int] | None = None) -> Sca
     return Scan(mapped[: layout.n], layout.grid, layout.step, source)
 
 
-def save_up(
-    path: str | Path,
-    scan: Scan,
-    *,
-    overwrite: bool = False,
-    convert: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Write a scan as an UP1 or UP2 file, block by block.
-
-    The header bytes and the padding of the file that the scan came from are written again as long as map, number and
-    size of patterns and pixel type are unchanged. Otherwise the file gets a header of version 3 if the map is known, of
-    version 1 if not. The recipe that made the patterns, if there is one, is written beside it (`recipe_path`). Indexing
-    software pairs an UP file with its `.osc` or `.ang` by the file's stem.
-
-    Parameters
-    ----------
-    path : path
-        With the extension `.up1` for 8-bit or `.up2` for 16-bit patterns. The file gets this name only when it is
-        whole.
-    scan : Scan
-        Its patterns may be a NumPy array, a memory map or a dask array.
-    overwrite : bool
-        Replace an existing file; never the one that the scan was opened from.
-    convert : bool
-        Convert patterns of another pixel type, as `to_pixel_type` does, instead of refusing them.
-    progress : callable, optional
-        Called with the number of patterns written and in all.
-
-    Returns
-    -------
-    Path
-        The file written.
-
-    Warns
-    -----
-    ScanWarning
-        If patterns were converted, saying how; or if the format has no way to tell the scan's map.
-
-    Raises
-    ------
-    ScanError
-        If the extension, the pixel type or the patterns' size do not suit the format, the name is taken, there is too
-        little space, or writing fails. Nothing is left under the name then, or what was there before.
-    """
-    path = Path(path)
-    pixel_type = pixel_type_of(path)
-    _check_writable(path, scan, pixel_type, convert)
-    refuse_own_input(path, scan)
-    header, padding = _header_for(scan, pixel_type)
-    _warn_if_map_is_lost(path, scan, header, scan.n + len(padding))
-    size = len(header) + (scan.n + len(padding)) * scan.height * scan.width * pixel_type.itemsize
-    with whole_file(path, size, overwrite=overwrite) as file:
-        scaling = conversion(scan.patterns, pixel_type, path.name)
-        file.write(header)
-        for start, block in read_blocks(scan.patterns):
-            pixels = scaling(block) if scaling else block
-            file.write(np.ascontiguousarray(pixels, dtype=pixel_type).data)
-            if progress is not None:
-                progress(start + len(block), scan.n)
-        file.write(np.ascontiguousarray(padding, dtype=pixel_type).data)
-        if file.tell() != size:
-            raise ScanError(f"{path} was not written: the patterns are not of the number and size that they declare.")
-    write_recipe(path, scan.recipe)
-    return path
-
-
 def pixel_type_of(path: Path) -> np.dtype[Any]:
     """The pixel type that the extension of an UP file stands for.
 
@@ -244,7 +186,14 @@ def _bytes_before(path: Path, offset: int) -> bytes:
         return file.read(offset)
 
 
-def _parse(path: Path, head: bytes) -> UPHeader:
+def parse_header(path: Path, head: bytes) -> UPHeader:
+    """The fields in the first bytes of a file, 42 of them where there are so many.
+
+    Raises
+    ------
+    ScanError
+        If they make no sense.
+    """
     if len(head) < COMMON.size:
         raise ScanError(f"{path} has {len(head)} bytes, fewer than the {COMMON.size} of an UP header.")
     version, width, height, offset = COMMON.unpack_from(head)
@@ -314,7 +263,7 @@ def _refuse_renamed(path: Path, header: UPHeader, payload: int, pixel_type: np.d
 
 def _layout(path: Path, header: UPHeader, whole: int, wanted: Grid | None, *, exact: bool, notes: list[str]) -> _Layout:
     """The map of a file: the caller's, the header's, that of an `.ang` file, or none."""
-    own = _own_map(header, whole, exact=exact)
+    own = own_map(header, whole, exact=exact)
     if wanted is not None and (own is None or wanted != own.grid):
         layout = _fitted(path, wanted, whole)
         if own is not None:
@@ -334,7 +283,7 @@ def _layout(path: Path, header: UPHeader, whole: int, wanted: Grid | None, *, ex
     return layout
 
 
-def _own_map(header: UPHeader, whole: int, *, exact: bool) -> _Layout | None:
+def own_map(header: UPHeader, whole: int, *, exact: bool) -> _Layout | None:
     """The map that the header tells, where it is to be believed; `exact` if no bytes follow the whole patterns."""
     grid = _header_grid(header)
     if grid is None or (header.version != 3 and whole not in _counts(grid)):
@@ -380,51 +329,3 @@ def _note_difference(grid: Grid, layout: _Layout, whole: int, notes: list[str]) 
         notes.append(f"{missing} of the {grid.size} patterns of its map ({grid}) are missing at its end")
     if surplus:
         notes.append(f"{surplus} patterns after the {layout.n} of its map ({grid}) were left out")
-
-
-def _check_writable(path: Path, scan: Scan, pixel_type: np.dtype[Any], convert: bool) -> None:
-    if scan.n == 0 or not (1 <= scan.height <= LARGEST_SIDE and 1 <= scan.width <= LARGEST_SIDE):
-        raise ScanError(
-            f"{path} cannot hold {scan.n} patterns of {scan.width}x{scan.height} pixels: it has to be one pattern at "
-            f"least, of 1 to {LARGEST_SIDE} pixels a side."
-        )
-    if not convert and not same_pixels(scan.pixel_type, pixel_type):
-        raise ScanError(
-            f"{path} holds {pixel_type.name} patterns, not {scan.pixel_type}: choose the other extension, convert them "
-            "with to_pixel_type, or ask for it with convert=True."
-        )
-
-
-def _header_for(scan: Scan, pixel_type: np.dtype[Any]) -> tuple[bytes, NDArray[Any]]:
-    """The header to write, and the padding patterns that follow the scan's own."""
-    none = np.empty((0, scan.height, scan.width), dtype=pixel_type)
-    source, shape = scan.source, (scan.n, scan.height, scan.width)
-    if (
-        source is not None
-        and source.header
-        and (source.n, source.height, source.width) == shape
-        and (source.grid, source.step) == (scan.grid, scan.step)
-        and same_pixels(source.pixel_type, pixel_type)
-    ):
-        return source.header, none if source.padding is None else source.padding
-    if scan.grid is None:
-        return COMMON.pack(1, scan.width, scan.height, COMMON.size), none
-    grid = scan.grid
-    map_fields = MAP.pack(0, grid.columns, grid.rows, grid.hexagonal, *scan.step)
-    return COMMON.pack(3, scan.width, scan.height, MAP_END) + map_fields, none
-
-
-def _warn_if_map_is_lost(path: Path, scan: Scan, header: bytes, stored: int) -> None:
-    """The format has no field for a first row that is short, and the number of patterns does not always tell it."""
-    head = _parse(path, header)
-    if head.version < 3 or scan.grid is None:
-        return
-    own = _own_map(head, stored, exact=True)
-    read = own.grid if own is not None else None
-    if read != scan.grid:
-        warnings.warn(
-            f"{path.name} cannot tell that its map is {scan.grid} with {scan.n} patterns: it will be read as "
-            f"{read or 'a plain sequence'}.",
-            ScanWarning,
-            stacklevel=3,
-        )

@@ -1,0 +1,132 @@
+"""A scan in blocks: cut, computed on all cores, and handed on in order, with a bounded number of them in memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .patches import Patch, patches
+from .recipe import Recipe
+from .scan import Scan
+
+__all__ = ["Block", "block_length", "compute", "cut", "processed", "usable_cores"]
+
+# Pixels of one block: 16 MiB as float32. Large enough to keep a network busy, small enough that cancelling is prompt.
+BLOCK_PIXELS = 2**22
+# Copies of a block, as float32, that a chain of steps has in memory at its worst moment.
+COPIES = 8
+# Bytes that the blocks under way may take together; on a machine with much memory, and many cores, a share of that.
+BUDGET, SHARE = 2**30, 1 / 8
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some patterns of a scan that are computed together.
+
+    Attributes
+    ----------
+    start, stop : int
+        Number of the first pattern, and of the one after the last.
+    patch : Patch or None
+        Where on the map they lie, if the recipe looks at neighbours.
+    """
+
+    start: int
+    stop: int
+    patch: Patch | None = None
+
+    def run(self, scan: Scan, recipe: Recipe) -> NDArray[Any]:
+        """What a fitted recipe makes of the block, shape (stop - start, height, width), of the scan's pixel type."""
+        patterns = scan.patterns
+        if self.patch is None:
+            return recipe(np.asarray(patterns[self.start : self.stop]))
+        return recipe(self.patch.read(lambda start, stop: np.asarray(patterns[start:stop])), self.patch)
+
+
+def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
+    """Patterns in one block, for patterns of shape (..., height, width).
+
+    Larger where patterns are read with a rim of neighbours, which are compared anew for each block.
+    """
+    return max(1, (1 + 2 * rim) * BLOCK_PIXELS // (shape[-2] * shape[-1]))
+
+
+def cut(scan: Scan, rim: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+    """Cut a scan, or the patterns from `start` to before `stop`, into blocks in order, for a recipe with that rim.
+
+    The cut hangs on the scan and the rim alone, so that a run can be gone on with on another machine.
+    """
+    length = block_length(scan.patterns.shape, rim)
+    stop = scan.n if stop is None else stop
+    if scan.grid is not None and rim:
+        for patch in patches(scan.grid, length, rim, start, stop):
+            yield Block(patch.start, patch.start + patch.size, patch)
+        return
+    for first in range(start, stop, length):
+        yield Block(first, min(first + length, stop))
+
+
+def compute(scan: Scan, recipe: Recipe, blocks: Iterable[Block]) -> Iterator[tuple[Block, NDArray[Any]]]:
+    """Run a fitted recipe over blocks, several at once where that makes it faster.
+
+    Reading and computing go on while the caller does something with a block, as writing it. Closing the iterator early
+    waits for the blocks under way.
+
+    Yields
+    ------
+    (Block, array of shape (b, height, width))
+        In the order of `blocks`, of the scan's pixel type.
+    """
+    waiting = iter(blocks)
+    threads = _threads(scan, recipe)
+    pool = ThreadPoolExecutor(threads, "kikuchi-block")
+    under_way: deque[tuple[Block, Future[NDArray[Any]]]] = deque()
+    try:
+        # One more than there are threads, so that none is idle while the oldest is handed on.
+        for block in islice(waiting, threads + 1):
+            under_way.append((block, pool.submit(block.run, scan, recipe)))
+        while under_way:
+            block, future = under_way.popleft()
+            patterns = future.result()
+            for following in islice(waiting, 1):
+                under_way.append((following, pool.submit(following.run, scan, recipe)))
+            yield block, patterns
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def processed(scan: Scan, recipe: Recipe, patterns: Any) -> Scan:
+    """The same map with the patterns that a recipe gave, remembering all that was done to them.
+
+    Raises
+    ------
+    ScanError
+        If the scan was made with another mask; see `Recipe.then`.
+    """
+    done = Recipe.from_toml(scan.recipe).then(recipe, scan.pixel_type) if scan.recipe else recipe
+    return replace(scan, patterns=patterns, recipe=done.to_toml())
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads(scan: Scan, recipe: Recipe) -> int:
+    """How many blocks to compute at once: one a core, as long as memory is enough."""
+    import psutil
+
+    if any(step.uses_all_cores for step in recipe.steps):
+        # One that is being read and prepared while the other is in the network.
+        return 2
+    pixels = max(BLOCK_PIXELS, scan.height * scan.width) * (1 + 2 * recipe.rim) ** 2
+    budget = max(BUDGET, int(psutil.virtual_memory().available * SHARE))
+    return max(1, min(usable_cores(), budget // (4 * COPIES * pixels)))
