@@ -11,7 +11,7 @@ import pytest
 
 import napari_kikuchi
 from napari_kikuchi.autoencoder.card import DEFAULT_MODEL, ModelCard, shipped_models
-from napari_kikuchi.autoencoder.denoiser import DenoisingModel, device_summary_here, open_model
+from napari_kikuchi.autoencoder.denoiser import BATCH_BYTES, DenoisingModel, device_summary_here, open_model
 from napari_kikuchi.autoencoder.normalise import normalise
 from napari_kikuchi.autoencoder.simulation import Detector, broad_background, expose, kikuchi_signal, random_rotation
 from napari_kikuchi.scan import ScanError
@@ -66,6 +66,21 @@ def test_blocks_do_not_change_the_result(shipped, patterns):
     spread = np.ptp(whole)
     np.testing.assert_allclose(shipped.predict(patterns[3:4])[0], whole[3], atol=spread / 255)
     np.testing.assert_allclose(shipped.predict(patterns, batch=2), whole, atol=spread / 255)
+
+
+@pytest.mark.parametrize(("values", "size", "n"), [(16, 64, 700), (16, 256, 40), (144, 64, 100), (144, 512, 2)])
+def test_what_a_network_holds_at_once_is_bounded_and_shared_out_evenly(values, size, n):
+    batches = []
+
+    def network_for(shape):
+        return lambda inputs: batches.append(len(inputs)) or inputs[..., 0]
+
+    model = DenoisingModel(ModelCard("x"), network_for, values)
+    model.predict(np.zeros((n, size, size), np.float32))
+    assert sum(batches) == n
+    assert max(batches) == 1 or 4 * values * size * size * max(batches) <= BATCH_BYTES
+    assert max(batches) - min(batches) <= 1
+    assert len(batches) == -(-n // max(1, BATCH_BYTES // (4 * values * size * size)))
 
 
 def test_what_lies_outside_the_mask_does_not_matter(shipped, patterns):

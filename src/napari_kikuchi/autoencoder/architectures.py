@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from ..scan import ScanError
 from .card import Normalisation
 
-__all__ = ["NETWORKS", "Network", "find_network"]
+__all__ = ["MANY_VALUES", "NETWORKS", "Network", "find_network"]
+
+MANY_VALUES = 144
+"""Numbers held at once for each pixel by the published network (measured), which has 128 channels at full
+resolution; more than by most networks."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class Network:
         How patterns are prepared for it, in training and in use; see `card.ModelCard`. With "background" it is taught
         evenly bright bands, by their error and their correlation; with "stretched" the noise-free pattern, by the error
         alone.
+    values_per_pixel : int
+        Numbers that it holds at once for each pixel of its input, where it holds most.
     """
 
     name: str
     channels: int
     multiple: int
     normalisation: Normalisation
+    values_per_pixel: int
 
     @property
     def with_mask(self) -> bool:
@@ -47,9 +54,9 @@ class Network:
 NETWORKS = {
     network.name: network
     for network in (
-        Network("andrews2023", channels=1, multiple=4, normalisation="stretched"),
-        Network("kikuchi-unet", channels=2, multiple=16, normalisation="background"),
-        Network("kikuchi-unet-map", channels=3, multiple=16, normalisation="background"),
+        Network("andrews2023", channels=1, multiple=4, normalisation="stretched", values_per_pixel=MANY_VALUES),
+        Network("kikuchi-unet", channels=2, multiple=16, normalisation="background", values_per_pixel=16),
+        Network("kikuchi-unet-map", channels=3, multiple=16, normalisation="background", values_per_pixel=16),
     )
 }
 """The architectures that can be built and trained."""

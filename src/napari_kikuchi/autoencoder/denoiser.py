@@ -5,10 +5,11 @@ Keras is imported when one is opened.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,16 @@ from numpy.typing import NDArray
 
 from ..processing.background import as_block
 from ..scan import ScanError
+from .architectures import MANY_VALUES, find_network
 from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
 from .normalise import prepare, resize, working_size
 
-__all__ = ["DenoisingModel", "device_summary_here", "import_keras", "open_model", "trained_network"]
+__all__ = ["BATCH_BYTES", "DenoisingModel", "device_summary_here", "import_keras", "open_model", "trained_network"]
 
 _WEIGHTS_ENDING = ".weights.h5"
+
+BATCH_BYTES = 2**27
+"""What the network may hold at once, bytes: enough to keep a processor busy, and little beside what blocks take."""
 
 
 class DenoisingModel:
@@ -34,10 +39,18 @@ class DenoisingModel:
     Attributes
     ----------
     card : ModelCard
+    values_per_pixel : int
+        Numbers that the network holds at once for each pixel of its input: what memory grows with.
     """
 
-    def __init__(self, card: ModelCard, network_for: Callable[[tuple[int, int]], Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        network_for: Callable[[tuple[int, int]], Callable[..., Any]],
+        values_per_pixel: int = MANY_VALUES,
+    ) -> None:
         self.card = card
+        self.values_per_pixel = values_per_pixel
         self._network_for = network_for
         self._networks: dict[tuple[int, int], Callable[..., Any]] = {}
         self._lock = threading.Lock()
@@ -47,7 +60,7 @@ class DenoisingModel:
         patterns: NDArray[np.float32],
         mask: NDArray[np.bool_] | None = None,
         average: NDArray[np.float32] | None = None,
-        batch: int = 16,
+        batch: int | None = None,
     ) -> NDArray[np.float32]:
         """Denoise patterns.
 
@@ -60,8 +73,8 @@ class DenoisingModel:
         average : array, shape (n, height, width), float32, optional
             Each pattern's average with its neighbours on the map, for a model that looks at it (`card.window`).
             Without it, a pattern has no neighbours.
-        batch : int
-            Patterns computed at once; memory grows with it.
+        batch : int, optional
+            Patterns computed at once; memory grows with it. Without it, as many as the network works on in 128 MiB.
 
         Returns
         -------
@@ -80,13 +93,17 @@ class DenoisingModel:
                 f"An average with neighbours of shape {average.shape} is given for patterns of shape {patterns.shape} "
                 f"and {self.card.name}, which looks at {'one of their shape' if self.card.window else 'none'}."
             )
-        if batch < 1:
+        if batch is not None and batch < 1:
             raise ScanError(f"A batch holds at least one pattern, not {batch}.")
+        largest = batch or self._largest_batch(patterns.shape[1], patterns.shape[2])
         denoised = np.zeros_like(patterns)
-        for start in range(0, len(patterns), batch):
-            part = slice(start, start + batch)
+        for part in _evenly(len(patterns), largest):
             denoised[part] = self._batch(patterns[part], None if average is None else average[part], mask)
         return denoised
+
+    def _largest_batch(self, height: int, width: int) -> int:
+        pixels = math.prod(self._working_size(height, width))
+        return max(1, BATCH_BYTES // (4 * pixels * self.values_per_pixel))
 
     def _batch(
         self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
@@ -133,6 +150,13 @@ class DenoisingModel:
             if size not in self._networks:
                 self._networks[size] = self._network_for(size)
             return self._networks[size]
+
+
+def _evenly(count: int, largest: int) -> Iterator[slice]:
+    """As few parts as can be of at most `largest` of so many patterns, of nearly one size: small ones are slow."""
+    parts = -(-count // largest)
+    for number in range(parts):
+        yield slice(number * count // parts, (number + 1) * count // parts)
 
 
 _loaded: dict[tuple[str, float, bool], DenoisingModel] = {}
@@ -248,7 +272,8 @@ def _open_weights(weights: Path) -> DenoisingModel:
 
         return compiled(trained_network(weights, size))
 
-    return DenoisingModel(_card_beside(weights), network_for)
+    card = _card_beside(weights)
+    return DenoisingModel(card, network_for, find_network(card.network).values_per_pixel)
 
 
 def device_summary_here() -> str:

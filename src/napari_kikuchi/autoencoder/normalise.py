@@ -114,19 +114,31 @@ def normalise(
         In standard deviations, cut off at +-5; 0 outside the mask, and everywhere in a pattern without contrast.
     """
     patterns = np.asarray(patterns, dtype=np.float32)
-    inside = np.ones(patterns.shape[1:], bool) if mask is None else mask
-    if not inside.any() or not len(patterns):
-        return np.zeros_like(patterns)
-    width = patterns.shape[2] if size is None else size[1]
-    # Adding up in float64, so that a pattern's result does not hang on how numpy walks through the block.
-    scale = np.sqrt(np.square(patterns[:, inside], dtype=np.float64).mean(axis=1))
-    scaled = patterns / np.where(scale > 0, scale, 1).astype(np.float32)[:, None, None]
-    background = dynamic_background(scaled, width * BACKGROUND_WIDTHS, mask)
-    divide = background[:, inside].min(axis=1) > _POSITIVE
-    flat = np.where(divide[:, None, None], scaled / np.maximum(background, _POSITIVE), scaled - background).astype(
-        np.float32
-    )
-    return standardise(flat, inside)
+    result = np.zeros_like(patterns)
+    if mask is not None and not mask.any():
+        return result
+    sigma = (patterns.shape[2] if size is None else size[1]) * BACKGROUND_WIDTHS
+    # One by one, so that all that is made of a pattern on the way stays in the processor's cache.
+    for pattern, out in zip(patterns, result, strict=True):
+        out[...] = _without_background(pattern, sigma, mask)
+        _standardise_one(out, mask)
+    return result
+
+
+def _without_background(
+    pattern: NDArray[np.float32], sigma: float, mask: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    from ..opencv import cv2
+
+    seen = None if mask is None else mask.view(np.uint8)
+    count = pattern.size if mask is None else np.count_nonzero(mask)
+    # OpenCV adds up in float64, so that what a pattern becomes hangs on the pattern alone.
+    scale = cv2.norm(pattern, cv2.NORM_L2, mask=seen) / count**0.5
+    scaled = pattern * np.float32(1 / scale) if scale > 0 else pattern
+    background = dynamic_background(scaled[None], sigma, mask)[0]
+    if cv2.minMaxLoc(background, mask=seen)[0] > _POSITIVE:
+        return scaled / np.maximum(background, _POSITIVE, out=background)
+    return scaled - background
 
 
 def standardise(patterns: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -138,13 +150,25 @@ def standardise(patterns: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDA
     inside : array of bool, shape (height, width)
         Not empty.
     """
-    result = patterns.astype(np.float64)
+    result = np.array(patterns, dtype=np.float32)
+    for pattern in result:
+        _standardise_one(pattern, inside)
+    return result
+
+
+def _standardise_one(pattern: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> None:
+    """The same in place, for one pattern."""
+    from ..opencv import cv2
+
+    seen = None if mask is None else mask.view(np.uint8)
     # Twice: what the first pass cuts off, hot pixels, no longer counts in the contrast of the second.
     for _ in range(2):
-        values = result[:, inside]
-        mean, deviation = values.mean(axis=1), values.std(axis=1)
-        flat = deviation < 1e-6
-        deviation[flat] = 1
-        result = np.clip((result - mean[:, None, None]) / deviation[:, None, None], -CLIP, CLIP)
-        result[flat] = 0
-    return np.where(inside, result, 0).astype(np.float32)
+        (mean,), (deviation,) = (found[0] for found in cv2.meanStdDev(pattern, mask=seen))
+        if deviation < 1e-6:
+            pattern[...] = 0
+            return
+        pattern -= np.float32(mean)
+        pattern *= np.float32(1 / deviation)
+        np.clip(pattern, -CLIP, CLIP, out=pattern)
+    if mask is not None:
+        pattern[~mask] = 0

@@ -54,7 +54,7 @@ class RemoteModel:
         patterns: NDArray[np.float32],
         mask: NDArray[np.bool_] | None = None,
         average: NDArray[np.float32] | None = None,
-        batch: int = 16,
+        batch: int | None = None,
     ) -> NDArray[np.float32]:
         """Denoise patterns; see `DenoisingModel.predict`."""
         return np.asarray(_process.ask("predict", self._name, self._trust, np.asarray(patterns), mask, average, batch))
