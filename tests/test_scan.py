@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_kikuchi.scan import Grid, Scan, ScanError, as_grid
+from napari_kikuchi.scan import Grid, Scan, ScanError, as_grid, fitting_grids
 
 
 @st.composite
@@ -30,6 +30,15 @@ def test_positions_follow_the_rows(grid):
 @given(grids())
 def test_numbers_are_found_by_position(grid):
     assert [grid.number(*grid.position(point)) for point in range(grid.size)] == list(range(grid.size))
+
+
+@given(grids())
+def test_a_grid_is_among_those_that_fit_its_size(grid):
+    fitting = fitting_grids(grid.size, hexagonal=grid.hexagonal)
+    assert grid in fitting or (grid.hexagonal and grid.rows == 1)
+    assert all(one.size == grid.size for one in fitting)
+    distances = [max(one.shape) / min(one.shape) for one in fitting]
+    assert distances == sorted(distances)
 
 
 @given(grids(), st.data())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grid", "Scan", "ScanError", "ScanWarning", "Source", "as_grid"]
+__all__ = ["Grid", "Scan", "ScanError", "ScanWarning", "Source", "as_grid", "fitting_grids"]
 
 
 class ScanError(ValueError):
@@ -125,6 +125,30 @@ def as_grid(grid: Grid | tuple[int, int] | None) -> Grid | None:
     except (TypeError, ValueError):
         raise ScanError(f"A grid is given as (rows, columns), two whole numbers, not as {grid!r}.") from None
     return Grid(rows, columns)
+
+
+def fitting_grids(n: int, *, hexagonal: bool = False) -> list[Grid]:
+    """The grids that have a number of points, the nearest to square first.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, 1 or more.
+    hexagonal : bool
+        Hexagonal grids of at least two rows and columns, beginning with a long row or a short one, instead of square
+        ones.
+    """
+    rows = np.arange(1, n + 1)
+    if not hexagonal:
+        fitting = [Grid(int(r), n // int(r)) for r in rows[n % rows == 0]]
+    else:
+        fitting = []
+        for short_first in (False, True):
+            cells = n + (rows + short_first) // 2
+            fits = (cells % rows == 0) & (cells // rows >= 2) & (rows >= 2)
+            counts = zip(rows[fits].tolist(), (cells // rows)[fits].tolist(), strict=True)
+            fitting += [Grid(r, c, hexagonal=True, short_first=short_first) for r, c in counts]
+    return sorted(fitting, key=lambda grid: (max(grid.shape) / min(grid.shape), grid.rows))
 
 
 @dataclass(frozen=True)

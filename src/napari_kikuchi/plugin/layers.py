@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "layer_arguments",
     "scan_from_data",
     "scan_from_layer",
+    "set_map",
     "title",
 ]
 
@@ -131,6 +133,31 @@ def scan_from_layer(layer: Image) -> Scan:
     if layer.rgb or layer.multiscale:
         raise ScanError(f"{layer.name} holds {'colours' if layer.rgb else 'several resolutions'}, not patterns.")
     return scan_from_data(layer.data, layer.metadata, layer.name)
+
+
+def set_map(layer: Image, grid: Grid | None, step: tuple[float, float] = (0.0, 0.0)) -> None:
+    """Say which map the patterns of a layer make; the layer shows them so, without reading or copying any.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Of patterns. It keeps its name, contrast and place among the layers.
+    grid : Grid or None
+        None: the patterns are a plain sequence again.
+    step : tuple of float
+        Distance in micrometres between points of a row and between rows; 0 if unknown.
+
+    Raises
+    ------
+    ScanError
+        If the layer holds no patterns, or more than the grid has points.
+    """
+    scan = replace(scan_from_layer(layer), grid=grid, step=step)
+    data, arguments = layer_arguments(scan, layer.name, limits=tuple(layer.contrast_limits))
+    layer.metadata = {**layer.metadata, **arguments["metadata"]}
+    layer.data = data
+    layer.axis_labels, layer.scale, layer.units = (arguments[key] for key in ("axis_labels", "scale", "units"))
+    layer.translate = (0,) * layer.ndim
 
 
 def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, like: Image | None = None) -> Image:

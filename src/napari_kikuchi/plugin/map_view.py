@@ -25,8 +25,9 @@ TITLES: dict[Measure, str] = {
     "mean-intensity": "mean intensity",
     "virtual-backscatter": "virtual backscatter",
 }
-# Seconds between two pictures of a map that grows.
-REFRESH = 0.15
+# Seconds until the next picture of a map that grows: soon at first, then less and less often, since with each the whole
+# window is drawn again.
+SOON, LATER, SLOWER = 0.1, 1.0, 1.2
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ def pictures(maps: list[LayerMap], *, beyond_sample: bool = False) -> Iterator[l
     list of arrays
         A picture of each, from time to time and when all are as large as they get.
     """
-    last = -np.inf
+    last, patience = -np.inf, SOON
     waiting: list[Iterator[Any]] = [one.growing.grow(beyond_sample=beyond_sample) for one in maps]
     while waiting:
         waiting = [growth for growth in waiting if next(growth, None) is not None]
-        if not waiting or monotonic() - last > REFRESH:
-            last = monotonic()
+        if not waiting or monotonic() - last > patience:
+            last, patience = monotonic(), min(patience * SLOWER, LATER)
             yield [one.layout.picture(one.growing.picture) for one in maps]
         else:
             yield []

@@ -40,6 +40,7 @@ class NavigatorDock(Container[Any]):
         self._viewer = napari_viewer
         self._maps: list[LayerMap] = []
         self._pointed = (0, -1)
+        self._heard: set[Image] = set()
         self._known: dict[Image, dict[Any, LayerMap]] = {}
         self.layer = layer_picker()
         self.layer.tooltip = "The layer whose map is shown, and in which a click goes to a pattern."
@@ -87,6 +88,7 @@ class NavigatorDock(Container[Any]):
         except ScanError as error:
             self._maps = []
             self.status.value = str(error)
+        self._listen()
         for view, one in zip(self._views, [*self._maps, None, None], strict=False):
             view.show_map(one)
         self._views[1].setVisible(len(self._maps) == 2)
@@ -171,6 +173,8 @@ class NavigatorDock(Container[Any]):
         when_closed(self.native, self._disconnect)
 
     def _disconnect(self) -> None:
+        for layer in self._heard:
+            layer.events.data.disconnect(self.restart)
         self._viewer.dims.events.point.disconnect(self._follow)
         self._viewer.layers.events.removed.disconnect(self._forget)
 
@@ -185,6 +189,14 @@ class NavigatorDock(Container[Any]):
         if key not in maps:
             maps[key] = LayerMap.begin(layer, scan, of, region)
         return maps[key]
+
+    def _listen(self) -> None:
+        """Begin anew when a layer gets other patterns, or another map."""
+        for layer in self._heard:
+            layer.events.data.disconnect(self.restart)
+        self._heard = {layer for layer in (self.layer.value, self.beside.value) if layer is not None}
+        for layer in self._heard:
+            layer.events.data.connect(self.restart)
 
     def _grow(self, *, beyond_sample: bool = False) -> None:
         self._show_rest_button(False)

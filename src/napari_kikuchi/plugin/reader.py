@@ -35,10 +35,22 @@ def read(path: str | list[str]) -> list[LayerData]:
     """
     layers: list[LayerData] = []
     for one in _listed(path):
-        data, arguments = layer_arguments(open_scan(one), Path(one).stem)
+        scan = open_scan(one)
+        data, arguments = layer_arguments(scan, Path(one).stem)
         layers.append((data, arguments, "image"))
+        if scan.grid is None and scan.n > 1:
+            _ask_for_map(Path(one).name, scan.n)
     _bind_shortcuts()
     return layers
+
+
+def _ask_for_map(name: str, n: int) -> None:
+    from napari.utils.notifications import show_info
+
+    show_info(
+        f"{name} does not say how its {n} patterns lie on the map. Give rows and columns under Plugins, EBSD Kikuchi "
+        "patterns, Set the map."
+    )
 
 
 def _bind_shortcuts() -> None:
