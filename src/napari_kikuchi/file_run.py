@@ -16,7 +16,7 @@ from .formats.partial import PartialFile, check_free_or_begun, discard_partial
 from .formats.pixels import conversion
 from .formats.targets import check_space, mapped_file
 from .formats.up_writing import UPTarget, up_target
-from .lazy import LazyPatterns
+from .lazy_patterns import LazyPatterns
 from .recipe import Recipe
 from .scan import Scan, ScanError
 

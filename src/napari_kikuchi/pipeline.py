@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .blocks import block_length, compute, cut, processed
 from .file_run import discard_partial, process_to_file
-from .lazy import LazyPatterns, as_dask
+from .lazy_patterns import as_dask
 from .patches import Patch
 from .recipe import (
     Autoencoder,
@@ -37,6 +37,7 @@ __all__ = [
     "clahe",
     "denoise",
     "fitted_blocks",
+    "lazy",
     "process_file",
     "processed",
     "remove_background",
@@ -84,6 +85,41 @@ def apply(data: Data, recipe: Recipe) -> Data:
     for start, block in blocks(scan, recipe):
         result[start : start + len(block)] = block
     return result.reshape(array.shape)  # type: ignore[return-value]
+
+
+def lazy(scan: Scan, recipe: Recipe) -> Any:
+    """What a recipe makes of a scan, for browsing: each pattern is computed when it is looked at.
+
+    Looking at a pattern computes this one alone, with the neighbours on the map that the recipe needs; those looked at
+    last are kept. `scan.with_patterns(lazy(scan, recipe))` is a scan with the same map, that napari shows
+    (`add_to_viewer`) and that `save_scan` writes on all cores, with the recipe beside it.
+
+    Parameters
+    ----------
+    scan : Scan
+    recipe : Recipe
+        What its steps learn from a whole scan, as a static background, is learnt here.
+
+    Returns
+    -------
+    dask array, shape (n, height, width)
+        Of the scan's pixel type. In small chunks; what `apply` returns has larger ones, which suit computing all.
+
+    Raises
+    ------
+    ScanError
+        As `apply`.
+
+    Examples
+    --------
+    >>> import napari_kikuchi as nk
+    >>> scan = nk.open_scan(nk.sample_path("nickel"))
+    >>> patterns = nk.lazy(scan, nk.Recipe([nk.Clahe()]))
+    >>> patterns[4].compute().shape
+    (60, 60)
+    """
+    recipe.prepare()
+    return as_dask(scan, recipe.fit(scan), browsing=True)
 
 
 def clahe(
@@ -355,7 +391,7 @@ def _lazy(scan: Scan, recipe: Recipe) -> Any:
     import dask.array as da
 
     if not isinstance(scan.patterns, da.Array):
-        return as_dask(LazyPatterns(scan, recipe), browsing=False)
+        return as_dask(scan, recipe)
     # From chunk to chunk, so that whatever computes the source is part of one graph.
     source = scan.patterns.rechunk((block_length(scan.patterns.shape, recipe.rim), *scan.patterns.shape[1:]))
     if scan.grid is not None and recipe.rim:

@@ -273,7 +273,10 @@ class Scan:
         return self.patterns.reshape(*self.grid.shape, self.height, self.width)
 
     def with_patterns(self, patterns: Any) -> Scan:
-        """The same map with other patterns: one for each of the present ones."""
+        """The same map with other patterns: one for each of the present ones.
+
+        Lazy patterns (`napari_kikuchi.lazy`) bring along the recipe that makes them.
+        """
         if patterns.shape[0] != self.n:
             raise ScanError(f"Expected {self.n} patterns for this map, got {patterns.shape[0]}.")
-        return replace(self, patterns=patterns)
+        return replace(self, patterns=patterns, recipe=getattr(patterns, "recipe", self.recipe))

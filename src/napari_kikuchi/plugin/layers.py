@@ -189,7 +189,7 @@ def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, li
     """
     data, arguments = layer_arguments(scan, name or title(scan))
     if like is not None:
-        data = scan.patterns.reshape(like.data.shape)
+        data = data if data.shape == like.data.shape else scan.patterns.reshape(like.data.shape)
         arguments |= {key: getattr(like, key) for key in ("scale", "translate", "units", "axis_labels")}
     return viewer.add_image(data, **arguments)
 

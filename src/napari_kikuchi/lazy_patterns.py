@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import block_length, compute, cut
+from .blocks import compute, cut, processed
 from .recipe import Recipe, around
 from .scan import Grid, Scan, ScanError
 
@@ -66,19 +66,16 @@ class LazyPatterns:
         """The same patterns, as (rows, columns, height, width)."""
         return LazyPatterns(self._scan, self._recipe, self._scan.grid)
 
-    def reshape(self, *shape: int) -> LazyPatterns:
-        """The same patterns as a sequence or as a map, without computing any.
+    def reshape(self, *shape: int) -> Any:
+        """The patterns of a map as a sequence again, (n, height, width): as a dask array.
 
         Raises
         ------
         ScanError
-            If the shape is neither of these.
+            If the shape is another one.
         """
-        leading, size = shape[:-2], shape[-2:]
-        if size == self.shape[-2:] and leading in ((-1,), (self._scan.n,)):
-            return LazyPatterns(self._scan, self._recipe)
-        if size == self.shape[-2:] and self._scan.is_map and leading == self._scan.as_map().shape[:2]:
-            return self.on_map()
+        if shape[-2:] == self.shape[-2:] and shape[:-2] in ((-1,), (self._scan.n,)):
+            return as_dask(self._scan, self._recipe)
         raise ScanError(f"Lazy patterns of shape {self.shape} cannot be seen as {shape}: compute them first.")
 
     def in_blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -131,22 +128,28 @@ class LazyPatterns:
         return pattern
 
 
-def as_dask(lazy: LazyPatterns, *, browsing: bool) -> Any:
-    """Lazy patterns (n, height, width) as a dask array: in small chunks for browsing, or in those they are computed in.
+def as_dask(scan: Scan, recipe: Recipe, *, browsing: bool = False) -> Any:
+    """What a fitted recipe makes of a scan as a dask array, (n, height, width): a chunk a block, or fewer for browsing.
 
     The array knows (`on_map`, `in_blocks`) better ways than dask's to lay it out as a map and to read it from end to
-    end, which `Scan.as_map` and the writers take.
+    end, which `Scan.as_map` and the writers take; and what was done (`recipe`), for `Scan.with_patterns`.
+
+    Raises
+    ------
+    ScanError
+        If the scan was made with another mask; see `Recipe.then`.
     """
     import dask.array as da
 
-    scan, rim = lazy._scan, lazy._recipe.rim
-    chunks: Any = tuple(block.stop - block.start for block in cut(scan, rim))
+    lazy = LazyPatterns(scan, recipe)
+    chunks: Any = tuple(block.stop - block.start for block in cut(scan, recipe.rim))
     if browsing:
-        chunks = min(-(-scan.n // CHUNKS), block_length(lazy.shape, rim))
-    array = da.from_array(
-        lazy, (chunks, *lazy.shape[1:]), name=False, asarray=True, meta=np.empty((0, 0, 0), dtype=lazy.dtype)
-    )
+        chunks = min(-(-scan.n // CHUNKS), max(chunks))
+    empty = np.empty((0, 0, 0), dtype=lazy.dtype)
+    # A name of its own spares dask the hashing, that is the computing, of all patterns.
+    array = da.from_array(lazy, (chunks, *lazy.shape[1:]), name=False, meta=empty)
     array.on_map, array.in_blocks = lazy.on_map, lazy.in_blocks
+    array.recipe = processed(scan, recipe, scan.patterns).recipe
     return array
 
 
