@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import napari_kikuchi as nk
 from napari_kikuchi.scan import Grid, Scan, ScanError, as_grid, fitting_grids
 
 
@@ -125,3 +126,76 @@ def test_other_patterns_take_the_same_places():
     assert (other.grid, other.step, other.height) == (scan.grid, scan.step, 2)
     with pytest.raises(ScanError, match="Expected 6 patterns"):
         scan.with_patterns(np.ones((5, 2, 2)))
+
+
+def places(grid):
+    """Where the points of a grid lie, in steps: (x, y) by number."""
+    lengths = grid.row_lengths
+    return np.array(
+        [(c + (lengths[r] < grid.columns) / 2, r) for r, length in enumerate(lengths) for c in range(length)]
+    )
+
+
+@given(grids(), st.data())
+def test_a_region_keeps_its_points_where_they_were(grid, data):
+    top, left = data.draw(st.integers(0, grid.rows - 1)), data.draw(st.integers(0, grid.columns - 1))
+    bottom = data.draw(st.integers(top + 1, grid.rows))
+    right = data.draw(st.integers(min(left + 1 + grid.hexagonal, grid.columns), grid.columns))
+    if grid.hexagonal and right - left == 1:
+        return
+    inner, points = grid.region((top, bottom), (left, right))
+    assert inner.shape == (bottom - top, right - left)
+    assert len(points) == inner.size
+    np.testing.assert_array_equal(places(grid)[points], places(inner) + np.array([left, top]))
+
+
+@given(grids(), st.integers(1, 5))
+def test_a_thinned_grid_keeps_its_points_where_they_were(grid, n):
+    if grid.hexagonal and n % 2 and grid.columns <= n:
+        return
+    inner, points = grid.every(n)
+    assert len(points) == inner.size
+    where = places(grid)[points]
+    np.testing.assert_array_equal((where - where[0]) / n, places(inner) - places(inner)[0])
+
+
+def test_a_thinned_map_keeps_its_size_on_the_specimen(nickel_up2):
+    scan = nk.open_scan(nickel_up2)
+    thinned = scan.every(2)
+    assert (thinned.grid.shape, thinned.step) == ((2, 2), (3.0, 3.0))
+    np.testing.assert_array_equal(thinned.patterns, np.asarray(scan.patterns)[[0, 2, 6, 8]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "points"), [((1, 3), (0, 3), [3, 4, 5, 6, 7, 8]), ((0, 2), (1, 3), [1, 2, 4, 5])]
+)
+def test_a_region_holds_its_patterns_and_reads_none(nickel_up2, rows, columns, points):
+    scan = nk.open_scan(nickel_up2)
+    region = scan.region(rows, columns)
+    assert type(region.patterns) is not np.ndarray
+    np.testing.assert_array_equal(region.patterns, np.asarray(scan.patterns)[points])
+    assert region.step == scan.step
+
+
+def test_a_region_of_a_scan_cut_short_ends_where_the_scan_does():
+    patterns = np.arange(7, dtype=np.uint8).reshape(7, 1, 1)
+    region = Scan(patterns, Grid(3, 3)).region((1, 3), (0, 2))
+    assert np.asarray(region.patterns).ravel().tolist() == [3, 4, 6]
+    assert region.missing == 1
+    with pytest.raises(ScanError, match="ends with pattern 6"):
+        Scan(patterns, Grid(3, 3)).region((2, 3), (1, 3))
+
+
+def test_patterns_without_a_map_are_thinned_one_way():
+    scan = Scan(np.arange(7, dtype=np.uint8).reshape(7, 1, 1))
+    assert scan.every(3).patterns.ravel().tolist() == [0, 3, 6]
+    with pytest.raises(ScanError, match="no map"):
+        scan.region((0, 1), (0, 1))
+    with pytest.raises(ScanError, match="positive"):
+        scan.every(0)
+
+
+@pytest.mark.parametrize("rows", [(0, 4), (2, 2), (-1, 2)])
+def test_a_region_outside_the_map_is_refused(rows):
+    with pytest.raises(ScanError, match="rows 0 to 2"):
+        Grid(3, 3).region(rows, (0, 3))

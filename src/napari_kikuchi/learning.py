@@ -11,13 +11,15 @@ from .processing.similarity import Similarity
 from .scan import Grid, Scan
 from .step import Mask, Patterns
 
-__all__ = ["mean_pattern", "similarity_of"]
+__all__ = ["mean_pattern", "screen_of", "similarity_of"]
 
 # Pixels of the patterns read at a time: 16 MiB as float32.
 SAMPLE_PIXELS = 2**22
 # Points of the map whose right and lower neighbours are compared with them: the share of neighbours in the same grain
 # is then known to about 3%.
 COMPARED = 300
+# Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
+SAMPLED_FOR_SCREEN = 100
 
 
 def mean_pattern(scan: Scan, most: int) -> Patterns:
@@ -26,6 +28,13 @@ def mean_pattern(scan: Scan, most: int) -> Patterns:
 
     points = np.unique(np.linspace(0, scan.n - 1, min(scan.n, most)).round().astype(int))
     return static_background(pattern for block in _read(scan, points) for pattern in block)
+
+
+def screen_of(scan: Scan) -> Mask:
+    """The lit part of the detector, from the mean of up to 100 raw patterns; None where nothing is in shadow."""
+    from .processing.mask import find_screen
+
+    return find_screen(mean_pattern(scan, SAMPLED_FOR_SCREEN))
 
 
 def similarity_of(scan: Scan, grid: Grid, mask: Mask) -> Similarity:

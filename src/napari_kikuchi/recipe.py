@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, MutableMapping
 from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .circular_mask import CircularMask
 from .patches import Patch
 from .scan import Scan, ScanError
 from .step import Mask, Patterns, Step, StepOnMap, no_map
@@ -37,47 +38,6 @@ __all__ = [
 Output = Literal["auto", "stretch", "keep"]
 Placement = Literal["none", "before", "after", "both"]
 Removal = Literal["divide", "subtract", "none"]
-
-
-@dataclass(frozen=True)
-class CircularMask:
-    """The circle of the detector's screen; pixels outside take no part and come out as they went in.
-
-    Attributes
-    ----------
-    x, y : float
-        Centre, in widths from the left edge and heights from the top edge.
-    radius : float
-        In widths.
-
-    Raises
-    ------
-    ScanError
-        If the radius is not positive.
-    """
-
-    x: float = 0.5
-    y: float = 0.5
-    radius: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not self.radius > 0:
-            raise ScanError(f"The radius of a circular mask is {self.radius}, where a positive number was expected.")
-
-    def inside(self, height: int, width: int) -> NDArray[np.bool_]:
-        """True for the pixels whose centre the circle holds, shape (height, width).
-
-        Raises
-        ------
-        ScanError
-            If that is none.
-        """
-        rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-        apart = (columns - self.x * width) ** 2 + ((rows - self.y * height) ** 2)[:, None]
-        inside: NDArray[np.bool_] = apart <= (self.radius * width) ** 2
-        if not inside.any():
-            raise ScanError(f"The mask {self} holds no pixel of a pattern of {height}x{width}.")
-        return inside
 
 
 @dataclass(frozen=True)
@@ -191,11 +151,18 @@ class Recipe:
     def _inside(self, patterns: NDArray[Any]) -> Mask:
         return None if self.mask is None else self.mask.inside(patterns.shape[1], patterns.shape[2])
 
-    def fit(self, scan: Scan) -> Recipe:
+    def fit(self, scan: Scan, known: MutableMapping[Hashable, Step] | None = None) -> Recipe:
         """This recipe with what its steps have to learn from the whole scan, each from what those before it make of it.
 
         What a step left open, as which neighbours to use, is decided by this and stands in the fitted recipe. One that
         was fitted already learns anew.
+
+        Parameters
+        ----------
+        scan : Scan
+        known : mutable mapping, optional
+            Steps that were fitted to this very scan, which are not fitted again; those now fitted are added. So turning
+            a knob of one step leaves what the steps before it learnt.
 
         Raises
         ------
@@ -206,10 +173,14 @@ class Recipe:
             if isinstance(step, StepOnMap) and step.rim:
                 _check_map(step.kind, scan)
         mask = None if self.mask is None else self.mask.inside(scan.height, scan.width)
+        known = {} if known is None else known
         fitted: list[Step] = []
-        for step in self.steps:
-            before = replace(scan, patterns=_SoFar(scan, Recipe(fitted, mask=self.mask))) if fitted else scan
-            fitted.append(step.fit(before, scan, mask))
+        for number, step in enumerate(self.steps):
+            learnt_by = self.mask, *map(_identity, self.steps[: number + 1])
+            if learnt_by not in known:
+                before = replace(scan, patterns=_SoFar(scan, Recipe(fitted, mask=self.mask))) if fitted else scan
+                known[learnt_by] = step.fit(before, scan, mask)
+            fitted.append(known[learnt_by])
         return Recipe(fitted, self.output, self.mask)
 
     def then(self, other: Recipe, pixel_type: np.dtype[Any]) -> Recipe:
@@ -389,6 +360,11 @@ def around(scan: Scan, point: int, rim: int) -> tuple[NDArray[Any], Patch | None
     row, column = scan.grid.position(point)
     patch = Patch(scan.grid, (row, row + 1), (column, column + 1), rim)
     return patch.read(lambda start, stop: np.asarray(scan.patterns[start:stop])), patch
+
+
+def _identity(step: Step) -> Hashable:
+    """What tells a step from another one, also where they are equal but for an array, as a background of one's own."""
+    return step, *(id(getattr(step, spec.name)) for spec in fields(step) if not spec.compare)
 
 
 def _check_map(kind: str, scan: Scan) -> None:

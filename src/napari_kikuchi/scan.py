@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,63 @@ class Grid:
         """Place in scanning order of a point given by its row and its column, the inverse of `position`."""
         short_rows = (row + self.short_first) // 2 if self.hexagonal else 0
         return row * self.columns - short_rows + column
+
+    def region(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Grid, NDArray[np.int64]]:
+        """A rectangle of the map: its own grid, and the numbers of its points in this one.
+
+        Parameters
+        ----------
+        rows, columns : (int, int)
+            The first one, counted from 0, and the one after the last. In a hexagonal grid columns are those of the
+            longer rows; the shorter ones get the points between them.
+
+        Raises
+        ------
+        ScanError
+            If the map has no such rectangle.
+        """
+        for name, (first, end), count in (("rows", rows, self.rows), ("columns", columns, self.columns)):
+            if not 0 <= first < end <= count:
+                raise ScanError(
+                    f"The map has the {name} 0 to {count - 1}; {first} to {end - 1} is no part of them: give the first "
+                    "and the one after the last."
+                )
+        lengths = self.row_lengths[rows[0] : rows[1]]
+        starts = np.cumsum(self.row_lengths)[rows[0] : rows[1]] - lengths
+        inner = np.arange(*columns)
+        short = self.columns - lengths
+        points = (starts[:, None] + inner)[inner < columns[1] - short[:, None]]
+        short_first = self.hexagonal and bool(short[0])
+        return Grid(rows[1] - rows[0], columns[1] - columns[0], self.hexagonal, short_first), points
+
+    def every(self, n: int) -> tuple[Grid, NDArray[np.int64]]:
+        """Every n-th point of every n-th row: the grid that these form, and their numbers in this one.
+
+        Of a hexagonal grid they form a hexagonal one where n is odd, and a square one where it is even.
+
+        Raises
+        ------
+        ScanError
+            If n is not positive.
+        """
+        if n < 1:
+            raise ScanError(f"Every n-th point was asked for, and n is {n}, where a positive number was expected.")
+        chosen = np.arange(0, self.rows, n)
+        lengths = self.row_lengths[chosen]
+        starts = np.cumsum(self.row_lengths)[chosen] - lengths
+        short = lengths < self.columns
+        alternating = self.hexagonal and bool(n % 2)
+        # Points of a short row lie half a step to the right: where n is odd, the middle one of n is where it has to be.
+        offset = np.where(short, n // 2, 0) if alternating else np.zeros(len(chosen), dtype=np.int64)
+        numbers = [
+            start + np.arange(first, length, n) for start, first, length in zip(starts, offset, lengths, strict=True)
+        ]
+        if not alternating:
+            return Grid(len(chosen), len(numbers[0])), np.concatenate(numbers)
+        longer = -(-self.columns // n)
+        # Where n is odd, the last of a short row may lie beyond the last of a long one.
+        numbers = [points[: longer - is_short] for points, is_short in zip(numbers, short, strict=True)]
+        return Grid(len(chosen), longer, True, bool(short[0])), np.concatenate(numbers)
 
     def place(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Lay one value per point out as a map.
@@ -272,6 +330,57 @@ class Scan:
             return self.patterns.on_map()
         return self.patterns.reshape(*self.grid.shape, self.height, self.width)
 
+    def region(self, rows: tuple[int, int], columns: tuple[int, int]) -> Scan:
+        """A rectangle of the map as a scan of its own; nothing is read.
+
+        Parameters
+        ----------
+        rows, columns : (int, int)
+            As for `Grid.region`: the first one, counted from 0, and the one after the last.
+
+        Raises
+        ------
+        ScanError
+            If there is no map, or no such part of it, or no pattern in that part.
+
+        Examples
+        --------
+        >>> import napari_kikuchi as nk
+        >>> nk.open_scan(nk.sample_path("nickel")).region(rows=(0, 2), columns=(1, 3)).n
+        4
+        """
+        if self.grid is None:
+            raise ScanError("A region is one of a map, and there is no map here; give the rows and columns.")
+        grid, points = self.grid.region(rows, columns)
+        return self._part(grid, points, self.step)
+
+    def every(self, n: int) -> Scan:
+        """Every n-th pattern, in both directions of a map, as a scan of its own; nothing is read.
+
+        Raises
+        ------
+        ScanError
+            If n is not positive.
+
+        Examples
+        --------
+        >>> import napari_kikuchi as nk
+        >>> nk.open_scan(nk.sample_path("nickel")).every(2).grid.shape
+        (2, 2)
+        """
+        if self.grid is None:
+            # A list of patterns is thinned as the single row of a map.
+            _, points = Grid(1, self.n).every(n)
+            return self._part(None, points, self.step)
+        grid, points = self.grid.every(n)
+        return self._part(grid, points, (self.step[0] * n, self.step[1] * n))
+
+    def _part(self, grid: Grid | None, points: NDArray[np.int64], step: tuple[float, float]) -> Scan:
+        present = points[points < self.n]
+        if not len(present):
+            raise ScanError(f"The scan ends with pattern {self.n - 1}; no pattern of that part of the map is there.")
+        return replace(self, patterns=_taken(self.patterns, present), grid=grid, step=step)
+
     def with_patterns(self, patterns: Any) -> Scan:
         """The same map with other patterns: one for each of the present ones.
 
@@ -280,3 +389,29 @@ class Scan:
         if patterns.shape[0] != self.n:
             raise ScanError(f"Expected {self.n} patterns for this map, got {patterns.shape[0]}.")
         return replace(self, patterns=patterns, recipe=getattr(patterns, "recipe", self.recipe))
+
+
+# Pixels read at a time where patterns are picked out of a file: few enough to browse through them.
+_PICKED = 2**20
+
+
+def _taken(patterns: Any, points: NDArray[np.int64]) -> Any:
+    """Some of the patterns: a view where these lie evenly spaced in what holds them, else a dask array."""
+    apart = np.diff(points)
+    if not len(apart) or (apart == apart[0]).all():
+        return patterns[points[0] : points[-1] + 1 : int(apart[0]) if len(apart) else 1]
+    import dask.array as da
+
+    if isinstance(patterns, da.Array):
+        return patterns[points]
+    height, width = patterns.shape[1:]
+    numbers = da.from_array(points, chunks=max(1, _PICKED // (height * width)))
+    return numbers.map_blocks(
+        lambda some: patterns[some],
+        # A name of its own spares dask the hashing, that is the reading, of a whole memory map.
+        name=f"picked-{uuid.uuid4().hex}",
+        new_axis=(1, 2),
+        chunks=(numbers.chunks[0], (height,), (width,)),
+        dtype=patterns.dtype,
+        meta=np.empty((0, 0, 0), dtype=patterns.dtype),
+    )

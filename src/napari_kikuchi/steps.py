@@ -64,7 +64,7 @@ class StaticBackground(Step):
 
     operation: Literal["divide", "subtract"] = parameter(
         "divide",
-        label="Static background",
+        label="Operation",
         choices=get_args(Operation),
         help="Whether to divide patterns by the background that all of them share, or to subtract it.",
     )
@@ -192,7 +192,7 @@ class DynamicBackground(Step):
     )
     operation: Literal["divide", "subtract"] = parameter(
         "divide",
-        label="Dynamic background",
+        label="Operation",
         choices=get_args(Operation),
         help="Whether to divide each pattern by its own background, or to subtract it.",
     )
@@ -214,6 +214,7 @@ class Clahe(Step):
     clip_limit: float = parameter(
         3.0,
         label="Clip limit",
+        unit="x mean count",
         min=0.1,
         max=100.0,
         step=0.5,
@@ -223,6 +224,7 @@ class Clahe(Step):
     tiles: tuple[int, int] = parameter(
         (8, 8),
         label="Tiles",
+        unit="rows x columns",
         min=1,
         max=64,
         step=1,
@@ -254,6 +256,7 @@ class Rescale(Step):
     levels: int = parameter(
         65536,
         label="Levels",
+        unit="levels",
         min=0,
         max=65536,
         step=1,

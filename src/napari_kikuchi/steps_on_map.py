@@ -26,8 +26,6 @@ WINDOWS: dict[Neighbours, int] = {"none": 1, "3x3": 3, "5x5": 5}
 # electrons, where none is best, 0.67 at 60 and 0.14 at 8, where 3x3 is, and 0.06 at 4, where 5x5 is.
 CLEAN, NOISY = 0.8, 0.1
 
-# Patterns whose mean shows the edge of the screen: it is sharp, so that few are enough.
-SAMPLED_FOR_SCREEN = 100
 # On a smaller map, too few pairs of neighbours tell what the same crystal looks like twice.
 SMALL_MAP = 100
 
@@ -57,6 +55,7 @@ class NeighbourAverage(StepOnMap):
     window: int = parameter(
         3,
         label="Window",
+        unit="points",
         min=3,
         max=15,
         step=2,
@@ -204,10 +203,9 @@ class Autoencoder(StepOnMap):
 
     def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with the lit part of the detector, from the mean of up to 100 raw patterns, and its neighbours."""
-        from .learning import mean_pattern, similarity_of
-        from .processing.mask import find_screen
+        from .learning import screen_of, similarity_of
 
-        screen = find_screen(mean_pattern(raw or scan, SAMPLED_FOR_SCREEN)) if self.find_screen else None
+        screen = screen_of(raw or scan) if self.find_screen else None
         step = replace(self, screen=screen)
         if self.neighbours == "auto" and not (scan.is_map and scan.n >= SMALL_MAP and self._load().card.window):
             step = replace(step, neighbours="none")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_kikuchi.processing.mask import find_screen
+from napari_kikuchi.processing.mask import find_screen, fit_circle
 
 
 def background(size, centre=(0.5, 0.45), width=0.4, pedestal=0.2):
@@ -53,3 +53,24 @@ def test_real_silicon_shows_its_screen(silicon_file):
 @pytest.mark.parametrize("pattern", [np.zeros((60, 60)), np.full((60, 60), -1.0), np.ones((60, 60))])
 def test_nothing_is_said_of_what_is_no_intensity(pattern):
     assert find_screen(pattern) is None
+
+
+@pytest.mark.parametrize("size", [60, 236])
+@pytest.mark.parametrize(("centre", "radius"), [((0.5, 0.5), 0.45), ((0.4, 0.6), 0.6)])
+def test_the_circle_of_a_screen_is_fitted(size, centre, radius):
+    x, y = np.meshgrid((np.arange(size) + 0.5) / size - centre[0], (np.arange(size) + 0.5) / size - centre[1])
+    found = fit_circle(x**2 + y**2 <= radius**2)
+    np.testing.assert_allclose(found, np.array([*centre, radius]) * size, atol=1)
+
+
+def test_a_bite_out_of_a_detector_is_no_circle():
+    screen = np.ones((60, 60), dtype=bool)
+    screen[:20, :30] = False
+    assert fit_circle(screen) is None
+    assert fit_circle(np.ones((60, 60), dtype=bool)) is None
+
+
+def test_the_circle_of_the_real_silicon_screen_is_fitted_past_its_bites(silicon_file):
+    pattern = np.frombuffer(silicon_file.read_bytes()[-480 * 480 :], np.uint8).reshape(480, 480)
+    x, y, radius = fit_circle(find_screen(pattern))
+    np.testing.assert_allclose((x, y, radius), (239, 249, 246), atol=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["find_screen"]
+__all__ = ["find_screen", "fit_circle"]
 
 # A pixel is dark if it has less than this share of what the smooth background, fitted to the lit ones, has there. The
 # shadow of a mask has a third or less, dust on the screen three quarters or more.
@@ -13,6 +13,11 @@ _DARK = 0.55
 # Smaller dark parts, as a share of all pixels, are taken for dust or dead pixels.
 _SMALLEST = 0.002
 _ROUNDS = 12
+
+# How far the edge may lie from a circle, in widths: the margin that `find_screen` leaves, which is square.
+_ROUND = 0.01
+# Share of the edge that has to lie that near a circle.
+_ARC = 0.6
 
 
 def find_screen(mean: NDArray[np.floating]) -> NDArray[np.bool_] | None:
@@ -59,3 +64,44 @@ def find_screen(mean: NDArray[np.floating]) -> NDArray[np.bool_] | None:
         return None
     margin = 2 * max(1, round(width / 100)) + 1
     return cv2.dilate(dark, np.ones((margin, margin), np.uint8)) == 0
+
+
+def fit_circle(screen: NDArray[np.bool_]) -> tuple[float, float, float] | None:
+    """The circle whose arc parts the lit from the dark.
+
+    By least squares of the algebraic distance (Kåsa, 1976), fitted again without what lies far from it.
+
+    Parameters
+    ----------
+    screen : array of bool, shape (height, width)
+        True where the detector sees, as `find_screen` gives it.
+
+    Returns
+    -------
+    (x, y, radius) or None
+        In pixels from the left and the top edge of the pattern. None if the edge is no arc of a circle.
+    """
+    from ..opencv import cv2
+
+    lit = screen.astype(np.uint8)
+    # Lit pixels beside a dark one; what lies beside the end of the picture is no edge.
+    edge = (lit == 1) & (cv2.erode(lit, np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    y, x = (places + 0.5 for places in np.nonzero(edge))
+    if len(x) < 3:
+        return None
+    near = max(1.0, _ROUND * screen.shape[1])
+    on = np.ones(len(x), dtype=bool)
+    for _ in range(_ROUNDS):
+        terms = np.stack([x[on], y[on], np.ones(on.sum())], axis=1)
+        (a, b, c), _, rank, _ = np.linalg.lstsq(terms, x[on] ** 2 + y[on] ** 2, rcond=None)
+        squared = c + a**2 / 4 + b**2 / 4
+        if rank < 3 or squared <= 0:
+            return None
+        off = np.abs(np.hypot(x - a / 2, y - b / 2) - np.sqrt(squared))
+        # What stands before the screen bites into the circle: the edge of that is left out of the next fit.
+        before, on = on, off <= max(2 * np.median(off), near)
+        if np.array_equal(before, on):
+            break
+    if (off <= near).mean() < _ARC:
+        return None
+    return float(a / 2), float(b / 2), float(np.sqrt(squared))
