@@ -396,12 +396,12 @@ _PICKED = 2**20
 
 
 def _taken(patterns: Any, points: NDArray[np.int64]) -> Any:
-    """Some of the patterns: a view where these lie evenly spaced in what holds them, else a dask array."""
-    apart = np.diff(points)
-    if not len(apart) or (apart == apart[0]).all():
-        return patterns[points[0] : points[-1] + 1 : int(apart[0]) if len(apart) else 1]
+    """Some of the patterns: a view where these lie evenly spaced in an array, else a dask array."""
     import dask.array as da
 
+    apart = np.diff(points)
+    if isinstance(patterns, np.ndarray | da.Array) and (apart == apart[:1]).all():
+        return patterns[points[0] : points[-1] + 1 : int(apart[0]) if len(apart) else 1]
     if isinstance(patterns, da.Array):
         return patterns[points]
     height, width = patterns.shape[1:]

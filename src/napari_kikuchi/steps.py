@@ -256,7 +256,6 @@ class Rescale(Step):
     levels: int = parameter(
         65536,
         label="Levels",
-        unit="levels",
         min=0,
         max=65536,
         step=1,

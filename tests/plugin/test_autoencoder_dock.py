@@ -19,7 +19,7 @@ def wait_for_result(qtbot, viewer, dock, layers=2):
 
 def test_opening_the_dock_loads_no_network(dock):
     assert dock.model.value == DEFAULT_MODEL
-    assert dock.card.value
+    assert dock.model.card.value
     assert "napari_kikuchi.autoencoder.networks" not in sys.modules or not dock.preview.value
 
 
@@ -86,8 +86,8 @@ def test_the_preview_shows_what_the_run_will_give(qtbot, viewer, dock):
 
 def test_a_model_that_is_not_there_is_said_before_the_work(qtbot, viewer, dock, monkeypatch, tmp_path):
     shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.dock.show_error", shown.append)
-    dock.add_model(tmp_path / "gone.keras")
+    monkeypatch.setattr("napari_kikuchi.plugin.runner.show_error", shown.append)
+    dock.model.add(tmp_path / "gone.keras")
     dock.run()
     qtbot.waitUntil(lambda: bool(shown) and dock.run_button.enabled, timeout=60_000)
     assert "gone.keras" in shown[0]
@@ -100,7 +100,7 @@ def test_a_model_that_is_not_there_is_said_before_the_work(qtbot, viewer, dock, 
 def test_a_saved_model_is_asked_about(dock, tmp_path, monkeypatch, answer, chosen):
     asked = []
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or answer)
-    dock.add_model(tmp_path)
+    dock.model.add(tmp_path)
     assert "can read and write files" in asked[0]
     assert (dock.model.value == str(tmp_path)) is chosen
     assert dock.make_recipe().steps[0].trust_model is chosen

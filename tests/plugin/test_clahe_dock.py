@@ -78,7 +78,7 @@ def test_the_preview_can_be_switched_off(qtbot, viewer, dock):
 
 def test_without_a_layer_it_says_what_to_do(make_napari_viewer, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.dock.show_error", shown.append)
+    monkeypatch.setattr("napari_kikuchi.plugin.runner.show_error", shown.append)
     dock = ClaheDock(make_napari_viewer())
     dock.run()
     assert "Open or choose a layer" in dock.status.value
@@ -97,7 +97,7 @@ def test_cancel_adds_nothing_and_frees_the_dock(qtbot, viewer, dock, monkeypatch
 
 def test_an_error_reaches_the_user_and_ends_the_run(qtbot, viewer, dock, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.dock.show_error", shown.append)
+    monkeypatch.setattr("napari_kikuchi.plugin.runner.show_error", shown.append)
 
     def fail(*_):
         raise RuntimeError("the device vanished")
@@ -112,7 +112,7 @@ def test_an_error_reaches_the_user_and_ends_the_run(qtbot, viewer, dock, monkeyp
 
 def test_a_result_that_does_not_fit_into_memory_is_refused(qtbot, viewer, dock, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.dock.show_error", shown.append)
+    monkeypatch.setattr("napari_kikuchi.plugin.runner.show_error", shown.append)
     monkeypatch.setattr("napari_kikuchi.plugin.run.SHARE", 0)
     dock.run()
     qtbot.waitUntil(lambda: dock.run_button.enabled, timeout=30_000)

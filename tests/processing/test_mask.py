@@ -68,6 +68,9 @@ def test_a_bite_out_of_a_detector_is_no_circle():
     screen[:20, :30] = False
     assert fit_circle(screen) is None
     assert fit_circle(np.ones((60, 60), dtype=bool)) is None
+    corners = np.ones((60, 60), dtype=bool)
+    corners[:3, -4:] = corners[-3:, -4:] = False
+    assert fit_circle(corners) is None
 
 
 def test_the_circle_of_the_real_silicon_screen_is_fitted_past_its_bites(silicon_file):

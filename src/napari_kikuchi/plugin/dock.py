@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import napari
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, Widget, create_widget
+from magicgui.widgets import CheckBox, ComboBox, Container, create_widget
 from napari.layers import Image
-from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
-from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog, QLabel
 
 from ..recipe import Recipe
 from ..scan import Scan, ScanError
+from .closing import when_closed
+from .latest import Latest
 from .layers import add_to_viewer, index_shown, scan_from_layer
-from .preview import BeforeAfter, Previewer
-from .run import run_in_memory
+from .preview import BeforeAfter, Learnt, Notes, Preview, compute_preview
+from .run import Done, run_in_memory, run_lazily, run_to_file
+from .runner import Runner, row
+from .subset import SubsetPicker
 
-__all__ = ["ProcessingDock", "layer_picker", "row"]
+__all__ = ["ProcessingDock", "layer_picker"]
+
+MEMORY, LAZY, FILE = "into memory", "as you browse", "into a file ..."
+
+# Milliseconds of computing after which the preview says that it is being computed.
+SLOW = 300
 
 
 def layer_picker() -> ComboBox:
     """A choice among the viewer's image layers, kept up to date by napari."""
-    picker = create_widget(annotation="napari.layers.Image", name="layer", label="Patterns")
+    picker = create_widget(annotation="napari.layers.Image", name="layer", label="Patterns of")
     picker.tooltip = "The image layer to process: (rows, columns, height, width) or (n, height, width)."
     return cast(ComboBox, picker)
-
-
-def row(*widgets: Widget) -> Container[Any]:
-    """Widgets beside one another, without labels and margins."""
-    container: Container[Any] = Container(widgets=list(widgets), layout="horizontal", labels=False)
-    container.margins = (0, 0, 0, 0)
-    return container
 
 
 class ProcessingDock(Container[Any]):
@@ -48,49 +50,89 @@ class ProcessingDock(Container[Any]):
         Shown between the layer and the preview.
     preview : bool
         Whether the preview is on from the start.
+    between : QWidget, optional
+        Shown after the parameters; takes the room that is left.
     """
 
-    def __init__(self, viewer: napari.Viewer, parameters: list[Any], *, preview: bool) -> None:
+    def __init__(
+        self, viewer: napari.Viewer, parameters: list[Any], *, preview: bool, between: Any | None = None
+    ) -> None:
         self._viewer = viewer
-        self._worker: Any = None
-        self._cancelled = False
-        self._fit: tuple[Image, Recipe, Recipe] | None = None
+        self._learnt: tuple[Any, Learnt] = (None, Learnt())
         self._grid_before: bool | None = None
         self.layer = layer_picker()
-        self.preview = CheckBox(value=preview, text="Preview the pattern now shown")
-        self.side_by_side = CheckBox(value=True, text="Show side by side when done")
-        self.side_by_side.tooltip = "Switches napari's grid view on, and back when you untick this."
-        self.run_button = PushButton(text="Run on the whole layer")
-        self.cancel_button = PushButton(text="Cancel", enabled=False)
-        self.progress = ProgressBar(value=0, max=1, visible=False)
-        self.status = Label(value="")
-        buttons = row(self.run_button, self.cancel_button)
-        report: Container[Any] = Container(widgets=[self.progress, self.status], labels=False)
-        report.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[self.layer, *parameters, self.preview, self.side_by_side, buttons, report])
-        self.status.native.setWordWrap(True)
-        self.status.min_height = 40  # two lines, so that a longer sentence moves nothing
-        self.before_after = BeforeAfter()
-        self.before_after.clear()
-        self.native.layout().addWidget(self.before_after)
-        self.native.layout().addStretch()
-        self._previewer = Previewer(self._show_preview, self._preview_failed, self.native)
+        self.preview = CheckBox(value=preview, text="Preview")
+        self.preview.tooltip = "Show the pattern that the sliders stand on, before (left) and after, as you turn knobs."
+        self.difference = CheckBox(value=False, text="and difference")
+        self.difference.tooltip = "Show on the right what was raised (bright) and lowered (dark)."
+        super().__init__(widgets=[self.layer, *parameters])
+        layout = self.native.layout()
+        if between is not None:
+            layout.addWidget(between, 1)
+        self._add_preview(layout)
+        self._add_run(layout)
+        if between is None:
+            layout.addStretch()
+        self._latest = Latest(self._show_preview, self._preview_failed, self.native)
+        self._slow = QTimer(self.native, singleShot=True, interval=SLOW)
         self._connect(parameters)
 
     def make_recipe(self) -> Recipe:
-        """The recipe that the widgets now say."""
+        """The recipe that the widgets now say.
+
+        Raises
+        ------
+        ScanError
+            If they are not complete.
+        """
         raise NotImplementedError
+
+    def _add_preview(self, layout: Any) -> None:
+        self._shown = row(self.preview, self.difference)
+        self.before_after = BeforeAfter()
+        self.before_after.clear()
+        self.quality = QLabel()
+        self.quality.setToolTip(
+            "Image quality Q (Krieger Lassen): how far a pattern's spectrum lies towards low frequencies. It measures "
+            "smoothness, and does not say whether a pattern indexes better."
+        )
+        self.quality.setWordWrap(True)
+        self.notes = Notes()
+        for widget in (self._shown.native, self.before_after, self.quality, self.notes):
+            layout.addWidget(widget)
+
+    def _add_run(self, layout: Any) -> None:
+        self.subset = SubsetPicker()
+        self.into = ComboBox(value=MEMORY, choices=[MEMORY, LAZY, FILE])
+        self.into.tooltip = (
+            "In memory: computed at once, and lost when napari closes unless you save it. As you browse: at once, "
+            "whatever the size; each pattern is computed when you look at it. A file: written while it is computed, "
+            "whatever its size, and opened when it is whole."
+        )
+        self.side_by_side = CheckBox(value=True, text="Show side by side when done")
+        self.side_by_side.tooltip = "Switches napari's grid view on, and back when you untick this."
+        self.runner = Runner("Run", "Cancelled; nothing was added.")
+        self.runner.watch(self.native)
+        what = row(self.subset.which, self.into)
+        self._options: Container[Any] = Container(
+            widgets=[what, self.subset, self.side_by_side, self.runner], labels=False
+        )
+        self._options.margins = (0, 0, 0, 0)
+        layout.addWidget(self._options.native)
+        self.run_button, self.cancel_button = self.runner.run_button, self.runner.cancel_button
+        self.progress, self.status = self.runner.progress, self.runner.status
 
     def _connect(self, parameters: list[Any]) -> None:
         self.run_button.changed.connect(self.run)
-        self.cancel_button.changed.connect(self.cancel)
         self.side_by_side.changed.connect(self._restore_grid)
-        for widget in (self.layer, self.preview, *parameters):
+        self.layer.changed.connect(self._layer_changed)
+        for widget in (self.layer, self.preview, self.difference, *parameters):
             widget.changed.connect(self.update_preview)
-        self._viewer.dims.events.point.connect(self.update_preview)
-        # Events of the viewer outlive a closed dock, whose widgets are gone.
+        self._slow.timeout.connect(self._say_slow)
         moved = self._viewer.dims.events.point
-        self.native.destroyed.connect(lambda *_: moved.disconnect(self.update_preview))
+        moved.connect(self.update_preview)
+        when_closed(self.native, lambda: moved.disconnect(self.update_preview))
+        self._layer_changed()
 
     # Preview
 
@@ -98,106 +140,115 @@ class ProcessingDock(Container[Any]):
         """Preview the pattern that the sliders stand on, if that is wanted."""
         layer = self.layer.value
         if not self.preview.value or layer is None:
-            self._previewer.drop()
+            self._latest.drop()
+            self._slow.stop()
             self.before_after.clear()
+            self.quality.clear()
+            self.notes.show_notes(())
             return
         try:
             recipe, scan = self.make_recipe(), scan_from_layer(layer)
         except ScanError as error:
-            self._say(str(error))
+            self.quality.setText(str(error))
             return
+        if self._learnt[0] is not layer.data:
+            self._learnt = layer.data, Learnt()
         point = int(np.ravel_multi_index(index_shown(self._viewer, layer), layer.data.shape[:-2]))
-        self._previewer.request(lambda: (scan, point, self._fitted(recipe, scan, layer)))
+        self._latest.request(partial(compute_preview, scan, point, recipe, self._learnt[1]))
+        if not self._slow.isActive():
+            self._slow.start()
 
-    def _fitted(self, recipe: Recipe, scan: Scan, layer: Image) -> Recipe:
-        """The recipe with what it learns from the whole layer, learnt once for all patterns that are previewed."""
-        known = self._fit
-        if known is None or known[0] is not layer or known[1] != recipe:
-            self._fit = known = layer, recipe, recipe.fit(scan)
-        return known[2]
-
-    def _show_preview(self, before: NDArray[Any], after: NDArray[Any]) -> None:
-        if self.preview.value:
-            self.before_after.show_patterns(before, after)
+    def _show_preview(self, preview: Preview) -> None:
+        if not self._latest.busy:
+            self._slow.stop()
+        if not self.preview.value:
+            return
+        self.before_after.difference, self.before_after.mask = bool(self.difference.value), preview.mask
+        self.before_after.show_patterns(preview.before, preview.after)
+        first, second = preview.quality
+        self.quality.setText(f"Image quality Q: {first:.3f} before, {second:.3f} after")
+        self.notes.show_notes(preview.notes)
 
     def _preview_failed(self, error: Exception) -> None:
         # In the dock only: a notification at each move of a slider would bury the window.
+        self._slow.stop()
         if self.preview.value:
-            self._say(str(error))
+            self.quality.setText(str(error))
+
+    def _say_slow(self) -> None:
+        self.quality.setText(self.loading_message)
 
     # Run
 
     def run(self) -> None:
-        """Process the whole layer in a worker and add the result as a layer."""
+        """Process the chosen patterns in a worker and add the result as a layer."""
         source = self.layer.value
-        if source is None:
-            self._fail(ScanError("Open or choose a layer of patterns first."))
-            return
         try:
-            scan, recipe = scan_from_layer(source), self.make_recipe()
+            if source is None:
+                raise ScanError("Open or choose a layer of patterns first.")
+            scan, recipe = self.subset.choose(scan_from_layer(source)), self.make_recipe()
         except ScanError as error:
-            self._fail(error)
+            self.runner.fail(error)
             return
-        self._cancelled = False
-        self._set_running(True)
-        self.progress.max = scan.n
-        self.progress.value = 0
-        self._say(self.loading_message)
-        self._worker = create_worker(
-            run_in_memory,
-            scan,
-            recipe,
-            _connect={
-                "yielded": partial(self._progressed, total=scan.n),
-                "returned": partial(self._finish, source=source, title=recipe.title),
-                "errored": self._fail,
-                "aborted": partial(self._say, "Cancelled; nothing was added."),
-                "finished": partial(self._set_running, False),
-            },
-        )
+        finish = partial(self._finish, source=source, name=self._name(source, recipe), part=self.subset.told)
+        if self.into.value == FILE:
+            target = self._ask_target(scan)
+            if target is not None:
+                self.run_to(target, scan, recipe, finish)
+            return
+        work = run_in_memory if self.into.value == MEMORY else run_lazily
+        self.runner.say(self.loading_message)
+        self.runner.start(work, scan, recipe, total=scan.n, finish=finish)
+
+    def run_to(self, target: Path, scan: Scan, recipe: Recipe, finish: Any) -> None:
+        """Process into a file; one that is there is replaced, as the file dialog asked."""
+        self.runner.say(self.loading_message)
+        self.runner.start(run_to_file, scan, recipe, target, target.exists(), total=scan.n, finish=finish)
 
     def cancel(self) -> None:
         """Stop after the block in work."""
-        if self._worker is not None:
-            self._cancelled = True
-            self._worker.quit()
-            self._say("Stopping after this block ...")
+        self.runner.cancel()
 
     @property
     def loading_message(self) -> str:
         """What to say until the first block is under way."""
         return "Starting ..."
 
-    def _progressed(self, done: int, total: int) -> None:
-        self.progress.value = done
-        self._say(f"{done} of {total} patterns")
+    def _name(self, source: Image, recipe: Recipe) -> str:
+        return f"{source.name} ({', '.join(filter(None, [recipe.title, self.subset.told]))})"
 
-    def _finish(self, result: Scan, source: Image, title: str) -> None:
-        if self._cancelled:  # during the last block, when the worker no longer looks
-            self._say("Cancelled; nothing was added.")
-            return
-        name = f"{source.name} ({title})"
-        add_to_viewer(self._viewer, result, name, like=source)
-        self._say(f"Added the layer {name!r}: {result.n} patterns.")
+    def _ask_target(self, scan: Scan) -> Path | None:
+        suffix = ".up1" if scan.pixel_type == np.uint8 else ".up2"
+        suggested = (
+            "" if scan.source is None else str(scan.source.path.with_name(f"{scan.source.path.stem}-done{suffix}"))
+        )
+        path, _ = QFileDialog.getSaveFileName(
+            self.native, "Write the result to", suggested, "EDAX patterns (*.up1 *.up2)"
+        )
+        if not path:
+            return None
+        return Path(path) if Path(path).suffix.lower() in (".up1", ".up2") else Path(f"{path}{suffix}")
+
+    def _finish(self, done: Done, source: Image, name: str, part: str) -> None:
+        result, limits = done
+        if part:
+            layer = add_to_viewer(self._viewer, result, name, limits=limits)
+            self.subset.place(layer, source)
+        else:
+            add_to_viewer(self._viewer, result, name, like=source, limits=limits)
+        self.runner.say(f"Added the layer {name!r}: {result.n} patterns.")
         if self.side_by_side.value and not self._viewer.canvas.grid.enabled:
             self._grid_before = self._viewer.canvas.grid.enabled
             self._viewer.canvas.grid.enabled = True
             self._viewer.reset_view()
 
+    def _layer_changed(self) -> None:
+        layer = self.layer.value
+        try:
+            self.subset.fit(None if layer is None else scan_from_layer(layer))
+        except ScanError:
+            self.subset.fit(None)
+
     def _restore_grid(self, wanted: bool) -> None:
         if not wanted and self._grid_before is not None:
             self._viewer.canvas.grid.enabled, self._grid_before = self._grid_before, None
-
-    def _set_running(self, running: bool) -> None:
-        self.run_button.enabled = not running
-        self.cancel_button.enabled = running
-        self.progress.visible = running
-        if not running:
-            self._worker = None
-
-    def _fail(self, error: Exception) -> None:
-        self._say(str(error))
-        show_error(str(error))
-
-    def _say(self, sentence: str) -> None:
-        self.status.value = sentence

@@ -23,8 +23,9 @@ from qtpy.QtCore import QObject, Signal
 
 from ..formats import ImageFormat, export_images, open_images
 from ..scan import Scan, ScanError
-from .dock import layer_picker, row
+from .dock import layer_picker
 from .layers import add_to_viewer, scan_from_layer
+from .runner import row
 
 __all__ = ["ExportDock", "ImportDock"]
 

@@ -160,7 +160,14 @@ def set_map(layer: Image, grid: Grid | None, step: tuple[float, float] = (0.0, 0
     layer.translate = (0,) * layer.ndim
 
 
-def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, like: Image | None = None) -> Image:
+def add_to_viewer(
+    viewer: napari.Viewer,
+    scan: Scan,
+    name: str | None = None,
+    like: Image | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+) -> Image:
     """Show a scan as a new image layer.
 
     Parameters
@@ -172,6 +179,8 @@ def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, li
         Name of the layer; the source's file name and what was done to it if not given.
     like : napari.layers.Image, optional
         The layer that the scan was made from; the new one takes its shape, place, scale, units and axis labels.
+    limits : (float, float), optional
+        Contrast limits; from sampled patterns if not given.
 
     Returns
     -------
@@ -187,7 +196,7 @@ def add_to_viewer(viewer: napari.Viewer, scan: Scan, name: str | None = None, li
     >>> layer = nk.add_to_viewer(viewer, denoised)  # doctest: +SKIP
     >>> layer.save("scan-denoised.up2", plugin="napari-kikuchi")  # doctest: +SKIP
     """
-    data, arguments = layer_arguments(scan, name or title(scan))
+    data, arguments = layer_arguments(scan, name or title(scan), limits=limits)
     if like is not None:
         data = data if data.shape == like.data.shape else scan.patterns.reshape(like.data.shape)
         arguments |= {key: getattr(like, key) for key in ("scale", "translate", "units", "axis_labels")}

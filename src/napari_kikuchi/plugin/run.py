@@ -1,28 +1,32 @@
-"""A recipe over a whole layer, off the main thread, with progress and cancel."""
+"""A recipe over the patterns of a layer, off the main thread: into memory, into a file, or as they are looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from ..pipeline import fitted_blocks, processed
+from ..formats import open_scan
+from ..pipeline import apply, fitted_blocks, processed
 from ..recipe import Recipe
 from ..scan import Scan, ScanError
+from .layers import contrast_limits
+from .runner import RunFailed
 
-__all__ = ["RunFailed", "run_in_memory"]
+__all__ = ["Done", "run_in_memory", "run_lazily", "run_to_file"]
 
 # Of the memory now free: what is left keeps the system, and the network, going.
 SHARE = 0.7
 
+Done = tuple[Scan, tuple[float, float]]
+"""A result, and the contrast limits to show it with: computed in the worker, since a lazy result takes its time."""
 
-class RunFailed(Exception):
-    """A run went wrong; workers swallow a plain RuntimeError silently, so it travels under this name."""
 
-
-def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Scan]:
+def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
     """Process a scan into memory; a generator for a worker, that can be stopped after each block.
 
     Yields
@@ -32,7 +36,7 @@ def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Scan]:
 
     Returns
     -------
-    Scan
+    Done
         The same map, with the processed patterns as an array in memory.
 
     Raises
@@ -40,18 +44,67 @@ def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Scan]:
     RunFailed
         If the result does not fit into memory, or a step fails.
     """
-    try:
+    with _told():
         _check_memory(scan)
         recipe.prepare()
         result = np.empty((scan.n, scan.height, scan.width), dtype=scan.pixel_type)
-        yield 0
         recipe = recipe.fit(scan)
+        yield 0
         for start, block in fitted_blocks(scan, recipe):
             result[start : start + len(block)] = block
             yield start + len(block)
-        return processed(scan, recipe, result)
+        return processed(scan, recipe, result), contrast_limits(result)
+
+
+def run_lazily(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
+    """Prepare a scan whose patterns are processed when they are looked at; a generator for a worker.
+
+    Raises
+    ------
+    RunFailed
+        If the recipe cannot be run on the scan.
+    """
+    with _told():
+        result = apply(scan, recipe)
+        yield 0
+        return result, contrast_limits(result.patterns)
+
+
+def run_to_file(scan: Scan, recipe: Recipe, target: Path, overwrite: bool) -> Generator[int, None, Done]:
+    """Process a scan into a file, from which the result is then mapped; a generator for a worker.
+
+    Stopped early, it leaves no file. A run that ended without being stopped, as by a power cut, is taken up where it
+    was.
+
+    Raises
+    ------
+    RunFailed
+        If the target cannot be written, or a step fails.
+    """
+    from ..file_run import discard_partial, process_to_file
+
+    with _told():
+        work = process_to_file(scan, target, recipe, overwrite=overwrite)
+        try:
+            yield from work
+        except GeneratorExit:
+            work.close()
+            discard_partial(target)
+            raise
+        result = open_scan(target, grid=scan.grid)
+        return result, contrast_limits(result.patterns)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Raise whatever goes wrong under a name that a worker does not swallow, in a sentence for the user."""
+    try:
+        yield
     except MemoryError as error:
-        raise RunFailed("Not enough memory; run `napari-kikuchi denoise` from file to file instead.") from error
+        raise RunFailed(
+            "Not enough memory: let the result go into a file, which needs no more than one block, or run "
+            "`napari-kikuchi denoise`."
+        ) from error
     except (ScanError, RuntimeError, OSError, ValueError) as error:
         raise RunFailed(str(error)) from error
 
@@ -61,6 +114,6 @@ def _check_memory(scan: Scan) -> None:
     free: Any = psutil.virtual_memory().available
     if needed > SHARE * free:
         raise ScanError(
-            f"The result takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB of memory are free; "
-            "run `napari-kikuchi denoise` or `clahe` from file to file, which needs no more than one block."
+            f"The result takes {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB of memory are free: let it go into a "
+            "file, which needs no more memory than one block, or be computed as you browse."
         )

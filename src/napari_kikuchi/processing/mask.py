@@ -18,6 +18,8 @@ _ROUNDS = 12
 _ROUND = 0.01
 # Share of the edge that has to lie that near a circle.
 _ARC = 0.6
+# Share of the lit pixels that the circle has to hold; two dark corners alone lie on many circles.
+_INSIDE = 0.98
 
 
 def find_screen(mean: NDArray[np.floating]) -> NDArray[np.bool_] | None:
@@ -102,6 +104,9 @@ def fit_circle(screen: NDArray[np.bool_]) -> tuple[float, float, float] | None:
         before, on = on, off <= max(2 * np.median(off), near)
         if np.array_equal(before, on):
             break
-    if (off <= near).mean() < _ARC:
+    centre, radius = (float(a / 2), float(b / 2)), float(np.sqrt(squared))
+    rows, columns = np.nonzero(screen)
+    inside = np.hypot(columns + 0.5 - centre[0], rows + 0.5 - centre[1]) <= radius + near
+    if (off <= near).mean() < _ARC or inside.mean() < _INSIDE:
         return None
-    return float(a / 2), float(b / 2), float(np.sqrt(squared))
+    return *centre, radius

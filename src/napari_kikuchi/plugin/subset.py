@@ -1,0 +1,87 @@
+"""Which patterns of a layer to run over: all, a rectangle of the map, or every n-th."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, SpinBox
+from napari.layers import Image
+
+from ..scan import Scan, ScanError
+from .parameters import number_pair
+
+__all__ = ["SubsetPicker"]
+
+WHOLE, REGION, EVERY = "The whole layer", "A region of the map", "Every n-th pattern"
+MOST = 1_000_000
+
+
+class SubsetPicker(Container[Any]):
+    """A choice of patterns, and what it takes to say which: `which` is shown elsewhere, the rest below it.
+
+    Rows and columns are counted as on the sliders, the last one included.
+    """
+
+    def __init__(self) -> None:
+        self.which = ComboBox(value=WHOLE, choices=[WHOLE, REGION, EVERY])
+        self.which.tooltip = "Which patterns to run over: try settings on a part before you run over a large map."
+        limits = {"min": 0, "max": MOST, "step": 1}
+        self.rows = number_pair((0, 0), limits, label="Rows", tooltip="First and last row, as on the sliders.")
+        self.columns = number_pair((0, 0), limits, label="Columns", tooltip="First and last column, as on the sliders.")
+        self.n = SpinBox(value=2, min=2, max=1000, label="n")
+        self.n.tooltip = "Every n-th pattern of every n-th row: a thinned map, with n times its step."
+        super().__init__(widgets=[self.rows, self.columns, self.n])
+        self.margins = (0, 0, 0, 0)
+        self.which.changed.connect(self._show)
+        self._show()
+
+    def fit(self, scan: Scan | None) -> None:
+        """Let the whole map be the region to begin with."""
+        if scan is not None and scan.grid is not None:
+            self.rows.value = 0, scan.grid.rows - 1
+            self.columns.value = 0, scan.grid.columns - 1
+
+    def show_region(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """Choose a region: its first and last rows and columns."""
+        self.which.value, self.rows.value, self.columns.value = REGION, rows, columns
+
+    def choose(self, scan: Scan) -> Scan:
+        """The patterns that were asked for, as a scan of their own.
+
+        Raises
+        ------
+        ScanError
+            If the scan has no map, or not that part of it.
+        """
+        if self.which.value == REGION:
+            if scan.grid is None:
+                raise ScanError("There is no map here to take a region of; tell the rows and columns of the map first.")
+            (top, bottom), (left, right) = self.rows.value, self.columns.value
+            return scan.region((top, bottom + 1), (left, right + 1))
+        return scan.every(self.n.value) if self.which.value == EVERY else scan
+
+    @property
+    def told(self) -> str:
+        """What was chosen, for the name of a layer; empty for all."""
+        if self.which.value == REGION:
+            (top, bottom), (left, right) = self.rows.value, self.columns.value
+            return f"rows {top}-{bottom}, columns {left}-{right}"
+        return f"every {self.n.value}" if self.which.value == EVERY else ""
+
+    def place(self, layer: Image, source: Image) -> None:
+        """Lay a layer of the chosen patterns where these lie in the layer that they were taken from."""
+        if layer.ndim != source.ndim:
+            return
+        leading = source.ndim - 2
+        scale, translate = source.scale.copy(), source.translate.copy()
+        if self.which.value == EVERY:
+            scale[:leading] *= self.n.value
+        elif self.which.value == REGION and leading == 2:
+            translate[:2] += scale[:2] * (self.rows.value[0], self.columns.value[0])
+        layer.scale, layer.translate = scale, translate
+        layer.units, layer.axis_labels = source.units, source.axis_labels
+
+    def _show(self) -> None:
+        self.rows.visible = self.columns.visible = self.which.value == REGION
+        self.n.visible = self.which.value == EVERY
+        self.visible = self.which.value != WHOLE
