@@ -23,7 +23,7 @@ from .run import Done, run_in_memory, run_lazily, run_to_file
 from .runner import Runner, row
 from .subset import SubsetPicker
 
-__all__ = ["ProcessingDock", "layer_picker"]
+__all__ = ["ProcessingDock", "layer_picker", "row"]
 
 MEMORY, LAZY, FILE = "into memory", "as you browse", "into a file ..."
 
