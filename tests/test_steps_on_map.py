@@ -6,7 +6,7 @@ import pytest
 from napari_kikuchi.autoencoder.card import ModelCard
 from napari_kikuchi.patches import Patch
 from napari_kikuchi.processing.neighbours import average_neighbours
-from napari_kikuchi.processing.similarity import average_similar
+from napari_kikuchi.processing.same_crystal import average_similar
 from napari_kikuchi.recipe import Recipe
 from napari_kikuchi.scan import Grid, Scan, ScanError
 from napari_kikuchi.steps_on_map import Autoencoder, NeighbourAverage

@@ -21,6 +21,8 @@ __all__ = ["Block", "block_length", "compute", "cut", "processed", "usable_cores
 
 # Pixels of one block: 16 MiB as float32. Large enough to keep a network busy, small enough that cancelling is prompt.
 BLOCK_PIXELS = 2**22
+# How many times as large it is, at most, where patterns are read with a rim.
+LARGEST = 5
 # Copies of a block, as float32, that a chain of steps has in memory at its worst moment.
 COPIES = 8
 # Bytes that the blocks under way may take together; on a machine with much memory, and many cores, a share of that.
@@ -54,9 +56,10 @@ class Block:
 def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
     """Patterns in one block, for patterns of shape (..., height, width).
 
-    Larger where patterns are read with a rim of neighbours, which are compared anew for each block.
+    Larger where patterns are read with a rim of neighbours, which are compared anew for each block; but of a wide map a
+    block is a part of a row, and has in memory many times as much with its rim.
     """
-    return max(1, (1 + 2 * rim) * BLOCK_PIXELS // (shape[-2] * shape[-1]))
+    return max(1, min(1 + 2 * rim, LARGEST) * BLOCK_PIXELS // (shape[-2] * shape[-1]))
 
 
 def cut(scan: Scan, rim: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Block]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .autoencoder.model import DEFAULT_MODEL
 from .patches import Patch
 from .processing.neighbours import Weights
+from .processing.same_crystal import reach
 from .processing.similarity import Similarity
 from .scan import Scan, ScanError
 from .step import Mask, Patterns, Scale, StepOnMap, no_map, parameter
@@ -82,8 +83,8 @@ class NeighbourAverage(StepOnMap):
 
     @property
     def rim(self) -> int:
-        """Half the window."""
-        return self.window // 2
+        """Half the window; the neighbours' neighbours, too, where it looks which ones are similar."""
+        return reach(self.window) if self.weights == "similar" else self.window // 2
 
     def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with what it takes to tell neighbours of the same crystal, if it weighs by that."""
@@ -102,25 +103,28 @@ class NeighbourAverage(StepOnMap):
             If the patch is not given, or it is not known yet what is similar.
         """
         from .processing.neighbours import average_neighbours
-        from .processing.similarity import average_similar
 
         if patch is None:
             raise ScanError(no_map(self.kind))
-        shape = patch.grid.shape
         if self.weights == "similar":
-            averaged = average_similar(patterns, shape, self.window, _known(self.similarity, self.kind), mask)
-        else:
-            averaged = average_neighbours(patterns, shape, self.window, self.weights, mask)
+            return _average_similar(patterns, patch, self.window, self.similarity, mask, self.kind)
+        averaged = average_neighbours(patterns, patch.grid.shape, self.window, self.weights, mask)
         return patch.cut(averaged, self.rim)
 
 
-def _known(similarity: Similarity | None, kind: str) -> Similarity:
+def _average_similar(
+    patterns: Patterns, patch: Patch, window: int, similarity: Similarity | None, mask: Mask, kind: str
+) -> Patterns:
+    """The averages of a patch's patterns with their similar neighbours, without the rim that these averages need."""
+    from .processing.same_crystal import average_similar
+
     if similarity is None:
         raise ScanError(
             f"{kind}: what patterns of one crystal have in common is not known before it was learnt from a whole scan, "
             "with fit(scan) or by napari_kikuchi.apply."
         )
-    return similarity
+    points = patch.cut(np.arange(patch.grid.size), reach(window))
+    return average_similar(patterns, patch.grid.shape, window, similarity, mask, points)
 
 
 @dataclass(frozen=True)
@@ -177,8 +181,8 @@ class Autoencoder(StepOnMap):
 
     @property
     def rim(self) -> int:
-        """Half the window of neighbours that the network uses; 0 as long as that is open."""
-        return WINDOWS.get(self.neighbours, 1) // 2
+        """The neighbours that the network uses, and theirs, by which they are chosen; 0 as long as that is open."""
+        return reach(WINDOWS.get(self.neighbours, 1))
 
     def prepare(self) -> None:
         """Load the network, which takes some seconds the first time.
@@ -227,13 +231,10 @@ class Autoencoder(StepOnMap):
         seen = self.screen if mask is None else mask
         average = None
         if self.rim:
-            from .processing.similarity import average_similar
-
             if patch is None:
                 raise ScanError(no_map(self.kind))
-            similarity = _known(self.similarity, self.kind)
-            average = average_similar(patterns, patch.grid.shape, WINDOWS[self.neighbours], similarity, seen)
-            patterns, average = patch.cut(patterns, self.rim), patch.cut(average, self.rim)
+            average = _average_similar(patterns, patch, WINDOWS[self.neighbours], self.similarity, seen, self.kind)
+            patterns = patch.cut(patterns, self.rim)
         denoised = self._load().predict(patterns, mask=seen, average=average)
         if mask is not None or self.screen is None:
             return denoised

@@ -1,126 +1,37 @@
-"""Neighbours of the same crystal are told from others in noise, and averages stop at the boundary."""
+"""What patterns of the same crystal have in common is learnt from the scan."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_kikuchi.opencv import cv2
-from napari_kikuchi.processing.neighbours import average_neighbours
-from napari_kikuchi.processing.similarity import (
-    Similarity,
-    average_similar,
-    band_features,
-    learn_similarity,
-    similar_weights,
-)
-from napari_kikuchi.scan import ScanError
+from napari_kikuchi.processing.similarity import band_features, learn_similarity, probability
 
-ROWS, COLUMNS, SIDE = 12, 14, 60
+SIDE = 60
 
 
-def crystal(seed):
-    """Something as coarse as bands are, of unit contrast."""
-    texture = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal((SIDE, SIDE)), (0, 0), 1.5)
-    return texture / texture.std()
-
-
-def two_grains(noise, seed=1):
-    """A map whose left half is one crystal and whose right half is another, on a sloping background."""
-    random = np.random.default_rng(seed)
-    background = 0.4 + 0.2 * np.linspace(-1, 1, SIDE)[:, None]
-    grains = [background * (1 + 0.1 * crystal(seed)) for seed in (5, 6)]
-    clean = np.stack([grains[column >= COLUMNS // 2] for _ in range(ROWS) for column in range(COLUMNS)])
-    return (clean + noise * random.standard_normal(clean.shape)).astype(np.float32), clean
-
-
-def learnt(patterns, mask=None):
-    numbers = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
-    pairs = np.stack([numbers[:, :-1].ravel(), numbers[:, 1:].ravel()], axis=1)
-    return learn_similarity(band_features(patterns, mask), pairs)
-
-
-def weights_on(patterns, window=3):
-    similarity = learnt(patterns)
-    features = band_features(patterns) - similarity.common
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
-    return similar_weights(features.reshape(ROWS, COLUMNS, -1), window, similarity)
-
-
-@pytest.mark.parametrize("noise", [0.05, 0.12])
-def test_neighbours_across_a_boundary_hardly_count(noise):
-    # The middle one of the lower three neighbours, then the right one: offsets in order, without the middle.
-    weights = weights_on(two_grains(noise)[0])
-    below, right = weights[6], weights[4]
-    edge = COLUMNS // 2 - 1
-    assert below[2:-2, 2:-2].mean() > 0.9
-    assert right[1:-1, edge].mean() < 0.1
-    assert (below[-1] == 0).all()
-    assert (right[:, -1] == 0).all()
-
-
-def test_at_a_boundary_an_average_of_similar_ones_is_nearer_to_the_truth_than_a_plain_one():
-    noisy, clean = two_grains(0.12)
-    shape = (ROWS, COLUMNS)
-    errors = [
-        (averaged - clean).reshape(*shape, -1)[:, COLUMNS // 2 - 2 : COLUMNS // 2 + 2].std()
-        for averaged in (
-            average_neighbours(noisy, shape, 5, "uniform"),
-            average_similar(noisy, shape, 5, learnt(noisy)),
-        )
-    ]
-    assert errors[1] < 0.99 * errors[0]
+def neighbours_of_two_crystals(noise):
+    """Patterns of two crystals by turns, and pairs of them, of which four in five are of the same."""
+    random = np.random.default_rng(1)
+    crystals = [0.5 + 0.05 * cv2.GaussianBlur(random.standard_normal((SIDE, SIDE)), (0, 0), 1.5) * 5 for _ in range(2)]
+    patterns = np.stack([crystals[number % 2] for number in range(120)])
+    patterns = patterns + noise * random.standard_normal(patterns.shape)
+    numbers = np.arange(100)
+    return patterns.astype(np.float32), np.stack([numbers, numbers + np.where(numbers % 5, 2, 1)], axis=1)
 
 
 def test_what_is_the_same_is_learnt_from_the_scan():
-    similarity = learnt(two_grains(0.12)[0])
+    patterns, pairs = neighbours_of_two_crystals(0.12)
+    similarity = learn_similarity(band_features(patterns), pairs)
     assert similarity.related > similarity.unrelated[0] + 3 * similarity.unrelated[1]
-    assert similarity.share > 0.8
+    assert similarity.share == pytest.approx(0.8, abs=0.05)
+    assert similarity.evidence(np.array(similarity.related)) > 0 > similarity.evidence(np.array(0.0))
+    assert similarity.before(2.0) < similarity.before(1.0)
 
 
-def test_a_single_crystal_is_averaged_as_a_whole():
-    random = np.random.default_rng(1)
-    patterns = 0.5 * (1 + 0.1 * crystal(5)) + 0.1 * random.standard_normal((ROWS * COLUMNS, SIDE, SIDE))
-    weights = weights_on(patterns.astype(np.float32))
-    assert np.mean([weight[1:-1, 1:-1].mean() for weight in weights]) > 0.5
-
-
-def test_noise_alone_gives_numbers():
-    noise = np.random.default_rng(0).standard_normal((ROWS * COLUMNS, SIDE, SIDE)).astype(np.float32)
-    averaged = average_similar(noise, (ROWS, COLUMNS), 3, learnt(noise))
-    assert np.isfinite(averaged).all()
-    flat = np.full_like(noise, 0.5)
-    np.testing.assert_allclose(average_similar(flat, (ROWS, COLUMNS), 3, learnt(flat)), 0.5, rtol=1e-6)
-
-
-def test_a_scan_too_small_to_learn_from_is_averaged_half_and_half():
+def test_a_scan_too_small_to_learn_from_tells_nothing():
     similarity = learn_similarity(np.zeros((1, 4), np.float32), np.empty((0, 2), dtype=np.int64))
-    assert similarity.probability(np.zeros(1), similarity.related, 1.0) == pytest.approx(0.5)
-
-
-@given(st.integers(0, 4), st.integers(0, 6), st.sampled_from([3, 5]))
-def test_in_the_middle_of_a_part_of_the_map_it_is_the_same_to_the_bit(top, left, window):
-    noisy, _ = two_grains(0.12)
-    noisy = noisy[:, ::4, ::4]
-    similarity = Similarity((0.0, 0.05), 0.3, 0.8, np.zeros(15 * 15, np.float32))
-    whole = average_similar(noisy, (ROWS, COLUMNS), window, similarity).reshape(ROWS, COLUMNS, 15, 15)
-    part = noisy.reshape(whole.shape)[top : top + 8, left : left + 7]
-    alone = average_similar(part.reshape(-1, 15, 15), (8, 7), window, similarity).reshape(part.shape)
-    rim = window // 2
-    inner = whole[top + rim : top + 8 - rim, left + rim : left + 7 - rim]
-    np.testing.assert_array_equal(alone[rim:-rim, rim:-rim], inner)
-
-
-def test_what_lies_outside_the_mask_does_not_matter_and_comes_back():
-    noisy, _ = two_grains(0.1)
-    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
-    mask = y**2 + x**2 < (0.45 * SIDE) ** 2
-    outside = np.random.default_rng(3).uniform(0, 5, noisy.shape).astype(np.float32)
-    similarity = learnt(noisy, mask)
-    averaged = average_similar(noisy, (ROWS, COLUMNS), 3, similarity, mask)
-    other = average_similar(np.where(mask, noisy, outside), (ROWS, COLUMNS), 3, similarity, mask)
-    np.testing.assert_allclose(averaged[:, mask], other[:, mask], rtol=1e-4)
-    np.testing.assert_array_equal(averaged[:, ~mask], noisy[:, ~mask])
+    assert similarity.evidence(np.array(0.3)) == 0
+    assert probability(np.array(similarity.before(1.0))) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("side", [20, 60, 121, 240])
@@ -130,10 +41,10 @@ def test_features_are_few_and_of_unit_length(side):
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
 
 
-def test_what_does_not_fit_is_said():
-    similarity = learnt(two_grains(0.1)[0])
-    patterns = np.zeros((6, SIDE, SIDE), np.float32)
-    with pytest.raises(ScanError, match="6 patterns do not fill a map of 2 rows x 2 columns"):
-        average_similar(patterns, (2, 2), 3, similarity)
-    with pytest.raises(ScanError, match="odd number of rows and columns, not 4"):
-        average_similar(patterns, (2, 3), 4, similarity)
+def test_features_leave_out_what_lies_outside_the_mask():
+    random = np.random.default_rng(0)
+    patterns = random.uniform(0, 1, (3, 120, 120)).astype(np.float32)
+    y, x = np.mgrid[:120, :120] - 60
+    mask = y**2 + x**2 < 50**2
+    other = np.where(mask, patterns, random.uniform(0, 9, patterns.shape)).astype(np.float32)
+    np.testing.assert_allclose(band_features(other, mask), band_features(patterns, mask), atol=1e-6)

@@ -17,7 +17,8 @@ from ..learning import mean_pattern, similarity_of
 from ..patches import Patch
 from ..processing.mask import find_screen
 from ..processing.rescale import from_levels
-from ..processing.similarity import Similarity, average_similar, band_features
+from ..processing.same_crystal import average_similar, reach
+from ..processing.similarity import Similarity, band_features
 from ..scan import Grid, Scan, ScanError, ScanWarning
 from .architectures import Network
 from .normalise import prepare, working_size
@@ -114,10 +115,10 @@ class Exposures:
             grid, similarity = self.map
             window = int(random.choice(WINDOWS))
             row, column = divmod(point, grid.columns)
-            patch = Patch(grid, (row, row + 1), (column, column + 1), window // 2)
+            patch = Patch(grid, (row, row + 1), (column, column + 1), reach(window))
             around = from_levels(patch.read(lambda start, stop: self.noisy[start:stop]))
-            averaged = average_similar(around, patch.grid.shape, window, similarity, self.screen)
-            average = patch.cut(averaged, patch.rim)[0]
+            middle = patch.cut(np.arange(len(around)), patch.rim)
+            average = average_similar(around, patch.grid.shape, window, similarity, self.screen, middle)[0]
         return np.stack([pattern, average, clean / self.light])
 
     def _check_same_points(self) -> None:
