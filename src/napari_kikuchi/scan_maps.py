@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .processing.maps import Measure, Region, measure
 from .scan import Grid, Scan, ScanError
 
-__all__ = ["GrowingMap", "is_on_demand", "map_of", "spread_points"]
+__all__ = ["GrowingMap", "batch_length", "is_on_demand", "map_of", "read_points", "spread_points"]
 
 # The coarsest sample has at most this many points, so that it is there at once.
 FIRST = 256
@@ -21,6 +21,8 @@ FIRST = 256
 BATCH_PIXELS = 2**20
 # Of patterns that have to be computed, the number after which a growing map is a sample, and goes on only if asked.
 ON_DEMAND = 1024
+# And the number of those computed at a time.
+COMPUTED_BATCH = 16
 # Chunks of a lazy array that a sample of its patterns may cost.
 CHUNKS = 4
 
@@ -82,12 +84,42 @@ def as_region(region: Region | tuple[float, float, float, float] | None) -> Regi
 
 def is_on_demand(scan: Scan) -> bool:
     """Whether looking at a pattern computes it, by a recipe that is run only then."""
-    return hasattr(scan.patterns, "chunks") and bool(scan.recipe)
+    return not isinstance(scan.patterns, np.ndarray) and bool(scan.recipe)
+
+
+def batch_length(scan: Scan) -> int:
+    """Patterns to read and measure at a time, so that stopping is prompt."""
+    length = max(1, BATCH_PIXELS // (scan.height * scan.width))
+    return min(length, COMPUTED_BATCH) if is_on_demand(scan) else length
+
+
+def read_points(patterns: Any, points: NDArray[np.int64]) -> NDArray[Any]:
+    """Patterns of given numbers, in rising order: a mapped file is read without holding up other threads.
+
+    Parameters
+    ----------
+    patterns : array-like, shape (n, height, width)
+    points : array of int, shape (k,)
+
+    Returns
+    -------
+    array, shape (k, height, width)
+    """
+    first, last = int(points[0]), int(points[-1])
+    if last - first == len(points) - 1:
+        return np.asarray(patterns[first : last + 1])
+    if not isinstance(patterns, np.ndarray):
+        return np.asarray(patterns[points])
+    # One by one: other threads run while a slice is copied, and wait while a list of numbers is looked up.
+    block = np.empty((len(points), *patterns.shape[1:]), patterns.dtype)
+    for one, point in zip(block, points, strict=True):
+        one[...] = patterns[point]
+    return block
 
 
 def spread_points(scan: Scan, most: int) -> NDArray[np.int64]:
-    """Numbers of up to `most` patterns, spread over the scan; in a few chunks where patterns are computed on demand."""
-    if not is_on_demand(scan):
+    """Numbers of up to `most` patterns, spread over the scan; in a few chunks where these are computed as a whole."""
+    if not (is_on_demand(scan) and hasattr(scan.patterns, "chunks")):
         return _spread(scan.n, most)
     ends = np.cumsum(scan.patterns.chunks[0])
     chosen = _spread(len(ends), CHUNKS)
@@ -170,20 +202,9 @@ class GrowingMap:
             # A growth that was just dropped may be finishing its last batch.
             with self._one_at_a_time:
                 batch = next(self._batches)
-                self._lay(batch, measure(self._read(batch.points), self._of, self._region))
+                patterns = read_points(self._scan.patterns, batch.points)
+                self._lay(batch, measure(patterns, self._of, self._region))
             yield self.known
-
-    def _read(self, points: NDArray[np.int64]) -> NDArray[Any]:
-        patterns, first, last = self._scan.patterns, int(points[0]), int(points[-1])
-        if last - first == len(points) - 1:
-            return np.asarray(patterns[first : last + 1])
-        if hasattr(patterns, "chunks"):
-            return np.asarray(patterns[points])
-        # One by one, since a slice of a memory map is copied without holding up other threads.
-        block = np.empty((len(points), *patterns.shape[1:]), patterns.dtype)
-        for one, point in zip(block, points, strict=True):
-            one[...] = patterns[point]
-        return block
 
     def _lay(self, batch: _Batch, values: NDArray[np.float64]) -> None:
         rows = np.searchsorted(self._starts, batch.points, side="right") - 1
@@ -207,7 +228,7 @@ class GrowingMap:
 
     def _by_strides(self) -> Iterator[_Batch]:
         """Every sixteenth row and column, say, then every eighth, and so on; each level in scanning order."""
-        length = max(1, BATCH_PIXELS // (self._scan.height * self._scan.width))
+        length = batch_length(self._scan)
         first = 1
         while -(-self.grid.rows // first) * -(-self.grid.columns // first) > FIRST:
             first *= 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -32,6 +32,7 @@ class Background(QObject):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._run: _Run | None = None
+        self._one_at_a_time = Lock()
         self._told.connect(self._tell)
         when_closed(parent, self.drop)
 
@@ -43,7 +44,7 @@ class Background(QObject):
     def start(self, items: Iterator[Any]) -> None:
         """Compute the items of an iterator, and drop what was being computed before."""
         self.drop()
-        self._run = run = _Run(items, self._told)
+        self._run = run = _Run(items, self._told, self._one_at_a_time)
         run.start()
 
     def drop(self) -> None:
@@ -66,12 +67,18 @@ class Background(QObject):
 
 
 class _Run(Thread):
-    def __init__(self, items: Iterator[Any], told: Any) -> None:
+    def __init__(self, items: Iterator[Any], told: Any, one_at_a_time: Lock) -> None:
         super().__init__(daemon=True)
         self.wanted = True
-        self._items, self._told = items, told
+        self._items, self._told, self._one_at_a_time = items, told, one_at_a_time
 
     def run(self) -> None:
+        # Of many that were dropped while one was at work, none begins.
+        with self._one_at_a_time:
+            if self.wanted:
+                self._compute()
+
+    def _compute(self) -> None:
         try:
             for item in self._items:
                 if not self._tell("advanced", item):
