@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .patches import Patch, patches
+from .patches import Patch, patches, tiles
 from .recipe import Recipe
 from .scan import Scan
 
-__all__ = ["Block", "block_length", "compute", "cut", "processed", "usable_cores"]
+__all__ = ["Block", "block_length", "compute", "cut", "cut_anyhow", "processed", "settings_of_cut", "usable_cores"]
 
 # Pixels of one block: 16 MiB as float32. Large enough to keep a network busy, small enough that cancelling is prompt.
 BLOCK_PIXELS = 2**22
 # How many times as large it is, at most, where patterns are read with a rim.
 LARGEST = 5
+# How many times as large a rectangle of the map is with its neighbours.
+TILE = 4
 # Copies of a block, as float32, that a chain of steps has in memory at its worst moment.
 COPIES = 8
 # Bytes that the blocks under way may take together; on a machine with much memory, and many cores, a share of that.
@@ -35,18 +37,32 @@ class Block:
 
     Attributes
     ----------
-    start, stop : int
-        Number of the first pattern, and of the one after the last.
+    spans : tuple of (int, int)
+        Their numbers: first ones, and those after the last ones, of runs in the scan. Never empty.
     patch : Patch or None
         Where on the map they lie, if the recipe looks at neighbours.
     """
 
-    start: int
-    stop: int
+    spans: tuple[tuple[int, int], ...]
     patch: Patch | None = None
 
+    @property
+    def start(self) -> int:
+        """Number of the first pattern."""
+        return self.spans[0][0]
+
+    @property
+    def stop(self) -> int:
+        """Number of the one after the last."""
+        return self.spans[-1][1]
+
+    @property
+    def size(self) -> int:
+        """Number of patterns."""
+        return sum(stop - start for start, stop in self.spans)
+
     def run(self, scan: Scan, recipe: Recipe) -> NDArray[Any]:
-        """What a fitted recipe makes of the block, shape (stop - start, height, width), of the scan's pixel type."""
+        """What a fitted recipe makes of the block, shape (size, height, width), of the scan's pixel type."""
         patterns = scan.patterns
         if self.patch is None:
             return recipe(np.asarray(patterns[self.start : self.stop]))
@@ -63,18 +79,36 @@ def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
 
 
 def cut(scan: Scan, rim: int = 0, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-    """Cut a scan, or the patterns from `start` to before `stop`, into blocks in order, for a recipe with that rim.
+    """Cut a scan, or the patterns from `start` to before `stop`, into blocks for a recipe with that rim.
 
-    The cut hangs on the scan and the rim alone, so that a run can be gone on with on another machine.
+    In order: each block is a single run of patterns.
     """
     length = block_length(scan.patterns.shape, rim)
     stop = scan.n if stop is None else stop
     if scan.grid is not None and rim:
         for patch in patches(scan.grid, length, rim, start, stop):
-            yield Block(patch.start, patch.start + patch.size, patch)
+            yield Block(tuple(patch.own_spans), patch)
         return
     for first in range(start, stop, length):
-        yield Block(first, min(first + length, stop))
+        yield Block(((first, min(first + length, stop)),))
+
+
+def cut_anyhow(scan: Scan, rim: int = 0) -> Iterator[Block]:
+    """Cut a scan into blocks that read the fewest neighbours twice, for a caller to whom their order does not matter.
+
+    The cut hangs on the scan and the rim alone, so that a run can be gone on with on another machine.
+    """
+    if scan.grid is None or not rim:
+        yield from cut(scan)
+        return
+    length = max(1, TILE * BLOCK_PIXELS // (scan.height * scan.width))
+    for patch in tiles(scan.grid, length, rim):
+        yield Block(tuple(patch.own_spans), patch)
+
+
+def settings_of_cut() -> str:
+    """What a cut hangs on besides the scan and the rim, for telling whether it is still the same."""
+    return f"{BLOCK_PIXELS} pixels, {TILE} with neighbours"
 
 
 def compute(scan: Scan, recipe: Recipe, blocks: Iterable[Block]) -> Iterator[tuple[Block, NDArray[Any]]]:
@@ -130,6 +164,7 @@ def _threads(scan: Scan, recipe: Recipe) -> int:
     if any(step.uses_all_cores for step in recipe.steps):
         # One that is being read and prepared while the other is in the network.
         return 2
-    pixels = max(BLOCK_PIXELS, scan.height * scan.width) * (1 + 2 * recipe.rim) ** 2
+    around = 1 + 2 * recipe.rim
+    pixels = max(BLOCK_PIXELS * (around if recipe.rim else 1), scan.height * scan.width * around**2)
     budget = max(BUDGET, int(psutil.virtual_memory().available * SHARE))
     return max(1, min(usable_cores(), budget // (4 * COPIES * pixels)))

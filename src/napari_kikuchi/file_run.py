@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from . import __version__
-from .blocks import block_length, compute, cut, processed
+from .blocks import compute, cut_anyhow, processed, settings_of_cut
 from .formats.partial import PartialFile, check_free_or_begun, discard_partial
 from .formats.pixels import conversion
 from .formats.targets import check_space, mapped_file
 from .formats.up_writing import UPTarget, up_target
 from .lazy_patterns import LazyPatterns
 from .recipe import Recipe
-from .scan import Scan, ScanError
+from .scan import Scan
 
 __all__ = ["FileRun", "begin", "discard_partial", "process_to_file"]
 
@@ -86,20 +86,22 @@ class FileRun:
     def run(self) -> Generator[int, None, None]:
         """Do what is not done yet; yields and errors are those of `process_to_file`."""
         scan, recipe, target = self.scan, self.recipe, self.target
-        with PartialFile(target.path, self._origin(), target.offset, target.size, overwrite=self.overwrite) as file:
-            missing = [block for block in cut(scan, recipe.rim) if (block.start, block.stop) not in file.done]
-            left = sum(block.stop - block.start for block in missing)
+        blocks = list(cut_anyhow(scan, recipe.rim))
+        ends = [target.offset(block.stop) for block in blocks]
+        with PartialFile(target.path, self._origin(), ends, target.size, overwrite=self.overwrite) as file:
+            missing = [number for number in range(len(blocks)) if number not in file.done]
+            left = sum(blocks[number].size for number in missing)
             check_space(target.path, target.size - target.offset(scan.n - left) if missing else 0)
             yield scan.n - left
             # Computes all patterns once more where their values decide how they are brought to the pixel type.
             scaling = conversion(LazyPatterns(scan, recipe), target.pixel_type, target.path.name)
             file.write(0, target.header)
-            for block, patterns in compute(scan, recipe, missing):
-                if len(patterns) != block.stop - block.start:
-                    raise ScanError(f"{target.path} cannot be written: there are fewer patterns than declared.")
-                file.write(target.offset(block.start), target.data(patterns, scaling))
-                file.record(block.start, block.stop)
-                left -= len(patterns)
+            computed = compute(scan, recipe, (blocks[number] for number in missing))
+            for number, (block, patterns) in zip(missing, computed, strict=True):
+                for at, data in target.pieces(block.spans, patterns, scaling):
+                    file.write(at, data)
+                file.record(number)
+                left -= block.size
                 yield scan.n - left
             file.write(target.offset(target.n), target.data(target.padding))
             file.finish(self.text)
@@ -107,14 +109,13 @@ class FileRun:
     def _origin(self) -> dict[str, str]:
         """All that the bytes of the output hang on, by what errors call it."""
         scan, recipe, target = self.scan, self.recipe, self.target
-        length = block_length((scan.height, scan.width), recipe.rim)
         return {
             "the source": _source(scan),
             "the recipe": self.text,
             "the model, or the background of the recipe": " ".join(step.digest() for step in recipe.steps),
             "the form of the output": f"{target.n} patterns, {target.pixel_type.name}, header {_digest(target.header)}",
             "the version of napari-kikuchi": __version__,
-            "the cut into blocks": f"{length} patterns, {scan.grid or 'no map'}, rim {recipe.rim}",
+            "the cut into blocks": f"{settings_of_cut()}, {scan.grid or 'no map'}, rim {recipe.rim}",
         }
 
 

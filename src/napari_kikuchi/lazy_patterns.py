@@ -142,7 +142,7 @@ def as_dask(scan: Scan, recipe: Recipe, *, browsing: bool = False) -> Any:
     import dask.array as da
 
     lazy = LazyPatterns(scan, recipe)
-    chunks: Any = tuple(block.stop - block.start for block in cut(scan, recipe.rim))
+    chunks: Any = tuple(block.size for block in cut(scan, recipe.rim))
     if browsing:
         chunks = min(-(-scan.n // CHUNKS), max(chunks))
     empty = np.empty((0, 0, 0), dtype=lazy.dtype)

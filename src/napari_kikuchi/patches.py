@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from .scan import Grid
 
-__all__ = ["Patch", "patches"]
+__all__ = ["Patch", "patches", "tiles"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class Patch:
     of : Grid
         The whole map.
     rows, columns : (int, int)
-        First row and column of the rectangle, and those after its last ones. The points of it follow one another in
-        scanning order: it has whole rows, or a single one.
+        First row and column of the rectangle, and those after its last ones.
     rim : int
         Rows and columns of the map to read on either side.
     """
@@ -59,6 +59,11 @@ class Patch:
             return [(top * width, bottom * width)]
         return [(row * width + left, row * width + right) for row in range(top, bottom)]
 
+    @property
+    def own_spans(self) -> list[tuple[int, int]]:
+        """The same without the rim. A single run where the rectangle has whole rows, or one row."""
+        return replace(self, rim=0).spans
+
     def read(self, between: Callable[[int, int], NDArray[Any]]) -> NDArray[Any]:
         """The patterns of the rectangle with its rim; `between` gives those from one number to before another."""
         return np.concatenate([between(start, stop) for start, stop in self.spans])
@@ -84,15 +89,32 @@ class Patch:
 def patches(grid: Grid, length: int, rim: int, start: int = 0, stop: int | None = None) -> Iterator[Patch]:
     """Cut a square map, or the points of it from `start` to before `stop`, into patches of up to `length` points.
 
-    In scanning order: whole rows, or parts of one row.
+    In scanning order: whole rows, or parts of one row, which have fewer points, since much more is read around them.
     """
     stop = grid.size if stop is None else stop
+    part = max(1, length // (1 + 2 * rim))
     while start < stop:
         row, column = divmod(start, grid.columns)
         if column == 0 and min(length, stop - start) >= grid.columns:
             rows = min(length, stop - start) // grid.columns
             patch = Patch(grid, (row, row + rows), (0, grid.columns), rim)
         else:
-            patch = Patch(grid, (row, row + 1), (column, min(grid.columns, column + min(length, stop - start))), rim)
+            most = length if length >= grid.columns else part
+            patch = Patch(grid, (row, row + 1), (column, min(grid.columns, column + min(most, stop - start))), rim)
         yield patch
         start += patch.size
+
+
+def tiles(grid: Grid, length: int, rim: int) -> Iterator[Patch]:
+    """Cut a square map into rectangles that are read with up to `length` points, the rim included.
+
+    As near to squares as goes, so that few points are read more than once; those of a rectangle do not follow one
+    another in scanning order.
+    """
+    width = min(grid.columns, max(1, math.isqrt(length) - 2 * rim))
+    height = min(grid.rows, max(1, length // (width + 2 * rim) - 2 * rim))
+    # Of even size, without a narrow rest at the end.
+    width = -(-grid.columns // -(-grid.columns // width))
+    for top in range(0, grid.rows, height):
+        for left in range(0, grid.columns, width):
+            yield Patch(grid, (top, min(top + height, grid.rows)), (left, min(left + width, grid.columns)), rim)

@@ -1,8 +1,8 @@
 """A file that grows beside its final name, with a journal of what is in it, so that whoever was stopped can go on.
 
 `OUT.partial` holds the blocks at the places that they have in the whole file. `OUT.partial.journal` is text: the first
-line says, as JSON, what the output is made from; then comes a line for every block that is on disk, with the numbers of
-its first pattern and of the one after its last; and at the very end, `whole`.
+line says, as JSON, what the output is made from; then comes the number of every block that is on disk, one a line; and
+at the very end, `whole`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +27,7 @@ __all__ = ["PartialFile", "check_free_or_begun", "discard_partial", "partial_pat
 # Between two waits for the disk: what a power cut can cost, and seldom enough to cost nothing.
 SECONDS = 1.0
 
-_LINE = re.compile(rb"(\d+) (\d+)\n|whole\n")
+_LINE = re.compile(rb"(\d+)\n|whole\n")
 
 
 def partial_path(target: Path) -> Path:
@@ -78,8 +78,8 @@ class PartialFile:
         The final name.
     origin : mapping of str to str
         All that the bytes of the output hang on, by what errors call it.
-    offset : callable
-        Gives the byte at which the pattern of a number begins.
+    ends : sequence of int
+        For each block, the byte after its last one.
     size : int
         Bytes of the whole file.
     overwrite : bool
@@ -87,8 +87,8 @@ class PartialFile:
 
     Attributes
     ----------
-    done : set of (int, int)
-        First pattern, and the one after the last, of each block that is there already.
+    done : set of int
+        Numbers of the blocks that are there already.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class PartialFile:
         self,
         target: Path,
         origin: Mapping[str, str],
-        offset: Callable[[int], int],
+        ends: Sequence[int],
         size: int,
         *,
         overwrite: bool = False,
@@ -111,11 +111,11 @@ class PartialFile:
         with writing(target):
             self._journal = _locked(target)
         try:
-            self._open(origin, offset)
+            self._open(origin, ends)
         except BaseException:
             self._journal.close()
             raise
-        self._written: list[tuple[int, int]] = []
+        self._written: list[int] = []
         self._flusher = ThreadPoolExecutor(1, "kikuchi-flusher")
         self._flushing: Future[None] | None = None
         self._flushed = time.monotonic()
@@ -158,7 +158,7 @@ class PartialFile:
             while left:
                 left = left[self._file.write(left) :]
 
-    def record(self, start: int, stop: int) -> None:
+    def record(self, block: int) -> None:
         """Enter a block, whose bytes are all written, into the journal as soon as they are on the disk.
 
         Raises
@@ -166,7 +166,7 @@ class PartialFile:
         ScanError
             If bringing blocks to the disk failed.
         """
-        self._written.append((start, stop))
+        self._written.append(block)
         if self._flushing is not None and self._flushing.done():
             self._settle()
         if self._flushing is None and time.monotonic() - self._flushed >= SECONDS:
@@ -194,7 +194,7 @@ class PartialFile:
         self._flusher.shutdown()
         _remove(self._journal, _journal_path(self._target))
 
-    def _open(self, origin: Mapping[str, str], offset: Callable[[int], int]) -> None:
+    def _open(self, origin: Mapping[str, str], ends: Sequence[int]) -> None:
         """Find out what is there, and open the file to go on with it, or to begin."""
         there = self._partial.stat().st_size if self._partial.exists() else 0
         first, self.done, whole, end = self._read()
@@ -209,23 +209,23 @@ class PartialFile:
             if not there:
                 end = 0
                 self.done = set()
-            elif any(offset(stop) > there for _, stop in self.done):
+            elif any(ends[block] > there for block in self.done):
                 end = len(first)
-                self.done = {block for block in self.done if offset(block[1]) <= there}
+                self.done = {block for block in self.done if ends[block] <= there}
             self._journal.truncate(end)
-            lines = "".join(f"{start} {stop}\n" for start, stop in sorted(self.done)) if end <= len(first) else ""
+            lines = "".join(f"{block}\n" for block in sorted(self.done)) if end <= len(first) else ""
             self._append(("" if end else f"{json.dumps(_as_json(origin))}\n").encode() + lines.encode())
             self._file = self._partial.open("r+b" if there else "wb", buffering=0)
             _sync_folder(self._target.parent)
 
-    def _read(self) -> tuple[bytes, set[tuple[int, int]], bool, int]:
+    def _read(self) -> tuple[bytes, set[int], bool, int]:
         """The journal's first line, the blocks that it tells, whether it says `whole`, and where sense ends.
 
         What a power cut tore, and all that follows, is done again.
         """
         self._journal.seek(0)
         first = self._journal.readline()
-        done: set[tuple[int, int]] = set()
+        done: set[int] = set()
         end = len(first)
         for line in self._journal:
             match = _LINE.fullmatch(line)
@@ -233,7 +233,7 @@ class PartialFile:
                 break
             if match[1] is None:
                 return first, done, True, end
-            done.add((int(match[1]), int(match[2])))
+            done.add(int(match[1]))
             end += len(line)
         return first, done, False, end
 
@@ -272,9 +272,9 @@ class PartialFile:
             self._start_flush()
             self._settle()
 
-    def _to_disk(self, blocks: list[tuple[int, int]]) -> None:
+    def _to_disk(self, blocks: list[int]) -> None:
         os.fsync(self._file.fileno())
-        self._append("".join(f"{start} {stop}\n" for start, stop in blocks).encode())
+        self._append("".join(f"{block}\n" for block in blocks).encode())
         self.done.update(blocks)
 
     def _close(self) -> None:

@@ -6,6 +6,7 @@ All records have one size, so that every pattern's place in the file is known be
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ class UPTarget:
         """The bytes of patterns as the file holds them, once they are of its pixel type by `scaling`."""
         pixels = scaling(patterns) if scaling else patterns
         return np.ascontiguousarray(pixels, dtype=self.pixel_type).data
+
+    def pieces(
+        self, spans: Sequence[tuple[int, int]], patterns: NDArray[Any], scaling: Scaling | None
+    ) -> Iterator[tuple[int, memoryview]]:
+        """Where the bytes of patterns belong that are runs of the scan's: from one number to before another.
+
+        Raises
+        ------
+        ScanError
+            If the patterns are not as many as the runs are long together.
+        """
+        if len(patterns) != sum(stop - start for start, stop in spans):
+            raise ScanError(f"{self.path} cannot be written: the patterns are not of the number that they declare.")
+        at = 0
+        for start, stop in spans:
+            yield self.offset(start), self.data(patterns[at : at + stop - start], scaling)
+            at += stop - start
 
 
 def up_target(path: str | Path, scan: Scan, *, convert: bool = False) -> UPTarget:
