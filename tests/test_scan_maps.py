@@ -85,10 +85,30 @@ def test_what_is_computed_on_demand_is_sampled_until_asked_for(monkeypatch):
     growing = GrowingMap(on_demand(400, 20), "mean-intensity", Region())
     list(growing.grow())
     assert (growing.known, growing.sampled, growing.whole) == (60, 50, False)
+    assert list(growing.grow()) == []
     rows = np.flatnonzero(np.isfinite(growing.values).all(axis=1))
     assert np.ptp(rows) > 20
     list(growing.grow(beyond_sample=True))
     np.testing.assert_array_equal(growing.values.ravel(), np.arange(400))
+
+
+def test_of_a_lazy_scan_few_patterns_are_computed_for_a_sample_and_all_when_asked_for(nickel, monkeypatch):
+    monkeypatch.setattr("napari_kikuchi.scan_maps.ON_DEMAND", 9)
+    computed = []
+    patterns = np.concatenate([nickel] * 40)[:, :16, :16]
+    scan = Scan(patterns, Grid(18, 20))
+    monkeypatch.setattr(
+        "napari_kikuchi.recipe.Clahe.__call__", lambda step, block, mask: computed.append(len(block)) or block
+    )
+    lazy = nk.apply(scan, nk.Recipe([nk.Clahe()], output="keep"))
+    monkeypatch.setattr("napari_kikuchi.scan_maps.FIRST", 9)
+    growing = GrowingMap(lazy, "mean-intensity", Region())
+    list(growing.grow())
+    assert sum(computed) == growing.known
+    assert growing.known < 30
+    assert np.isfinite(growing.picture).all()
+    list(growing.grow(beyond_sample=True))
+    np.testing.assert_allclose(growing.values, map_of(lazy, "mean-intensity"))
 
 
 def test_points_are_spread_but_over_few_chunks_where_these_cost_something():

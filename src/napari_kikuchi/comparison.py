@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .processing.quality import FIGURES, correlation
 from .scan import Grid, Scan, ScanError
-from .scan_maps import batch_length, is_on_demand, read_points, spread_points
+from .scan_maps import batch_length, is_on_demand, read_points, spread_points, whole_chunks
 
 __all__ = ["Comparison", "check_comparable", "compare_patterns", "compared", "points_to_compare"]
 
@@ -116,8 +116,8 @@ def check_comparable(first: Scan, second: Scan) -> None:
 def _batches(first: Scan, second: Scan, points: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Points to be read together: never two batches from one chunk, which would be computed twice."""
     length = min(batch_length(scan) for scan in (first, second))
-    chunked = [scan.patterns.chunks[0] for scan in (first, second) if hasattr(scan.patterns, "chunks")]
-    if all(max(chunks) == 1 for chunks in chunked):
+    chunked = [chunks for scan in (first, second) if (chunks := whole_chunks(scan.patterns)) is not None]
+    if not chunked:
         for start in range(0, len(points), length):
             yield points[start : start + length]
         return

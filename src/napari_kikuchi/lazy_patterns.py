@@ -62,9 +62,13 @@ class LazyPatterns:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def on_map(self) -> LazyPatterns:
-        """The same patterns, as (rows, columns, height, width)."""
-        return LazyPatterns(self._scan, self._recipe, self._scan.grid)
+    def on_map(self, grid: Grid) -> LazyPatterns:
+        """The same patterns, as (rows, columns, height, width) of a square grid with as many points."""
+        return LazyPatterns(self._scan, self._recipe, grid)
+
+    def patterns_at(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """The patterns of given numbers in scanning order, (k, height, width), and no others computed."""
+        return self._take(numbers)
 
     def reshape(self, *shape: int) -> Any:
         """The patterns of a map as a sequence again, (n, height, width): as a dask array.
@@ -131,8 +135,9 @@ class LazyPatterns:
 def as_dask(scan: Scan, recipe: Recipe, *, browsing: bool = False) -> Any:
     """What a fitted recipe makes of a scan as a dask array, (n, height, width): a chunk a block, or fewer for browsing.
 
-    The array knows (`on_map`, `in_blocks`) better ways than dask's to lay it out as a map and to read it from end to
-    end, which `Scan.as_map` and the writers take; and what was done (`recipe`), for `Scan.with_patterns`.
+    The array knows (`on_map`, `in_blocks`, `patterns_at`) better ways than dask's to lay it out as a map, to read it
+    from end to end and to read some patterns of it, which `Scan.as_map`, the writers and `scan_maps` take; and what was
+    done (`recipe`), for `Scan.with_patterns`.
 
     Raises
     ------
@@ -148,7 +153,7 @@ def as_dask(scan: Scan, recipe: Recipe, *, browsing: bool = False) -> Any:
     empty = np.empty((0, 0, 0), dtype=lazy.dtype)
     # A name of its own spares dask the hashing, that is the computing, of all patterns.
     array = da.from_array(lazy, (chunks, *lazy.shape[1:]), name=False, meta=empty)
-    array.on_map, array.in_blocks = lazy.on_map, lazy.in_blocks
+    array.on_map, array.in_blocks, array.patterns_at = lazy.on_map, lazy.in_blocks, lazy.patterns_at
     array.recipe = processed(scan, recipe, scan.patterns).recipe
     return array
 

@@ -327,7 +327,7 @@ class Scan:
             raise ScanError("Only a complete square grid can be seen as (rows, columns, height, width).")
         # Lazy patterns know a better way than dask's, which takes whole chunks apart to show one pattern.
         if hasattr(self.patterns, "on_map"):
-            return self.patterns.on_map()
+            return self.patterns.on_map(self.grid)
         return self.patterns.reshape(*self.grid.shape, self.height, self.width)
 
     def region(self, rows: tuple[int, int], columns: tuple[int, int]) -> Scan:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .processing.maps import Measure, Region, measure
 from .scan import Grid, Scan, ScanError
 
-__all__ = ["GrowingMap", "batch_length", "is_on_demand", "map_of", "read_points", "spread_points"]
+__all__ = ["GrowingMap", "batch_length", "is_on_demand", "map_of", "read_points", "spread_points", "whole_chunks"]
 
 # The coarsest sample has at most this many points, so that it is there at once.
 FIRST = 256
@@ -21,8 +21,8 @@ FIRST = 256
 BATCH_PIXELS = 2**20
 # Of patterns that have to be computed, the number after which a growing map is a sample, and goes on only if asked.
 ON_DEMAND = 1024
-# And the number of those computed at a time.
-COMPUTED_BATCH = 16
+# And the number of those computed at a time: in the sample, and from end to end.
+COMPUTED_BATCH, COMPUTED_RUN = 16, 256
 # Chunks of a lazy array that a sample of its patterns may cost.
 CHUNKS = 4
 
@@ -87,6 +87,13 @@ def is_on_demand(scan: Scan) -> bool:
     return not isinstance(scan.patterns, np.ndarray) and bool(scan.recipe)
 
 
+def whole_chunks(patterns: Any) -> tuple[int, ...] | None:
+    """Numbers of patterns in the chunks of a lazy array that are computed as a whole; None if each can be had alone."""
+    if hasattr(patterns, "patterns_at") or max(getattr(patterns, "chunks", ((1,),))[0]) == 1:
+        return None
+    return tuple(patterns.chunks[0])
+
+
 def batch_length(scan: Scan) -> int:
     """Patterns to read and measure at a time, so that stopping is prompt."""
     length = max(1, BATCH_PIXELS // (scan.height * scan.width))
@@ -105,6 +112,8 @@ def read_points(patterns: Any, points: NDArray[np.int64]) -> NDArray[Any]:
     -------
     array, shape (k, height, width)
     """
+    if hasattr(patterns, "patterns_at"):
+        return np.asarray(patterns.patterns_at(points))
     first, last = int(points[0]), int(points[-1])
     if last - first == len(points) - 1:
         return np.asarray(patterns[first : last + 1])
@@ -119,12 +128,13 @@ def read_points(patterns: Any, points: NDArray[np.int64]) -> NDArray[Any]:
 
 def spread_points(scan: Scan, most: int) -> NDArray[np.int64]:
     """Numbers of up to `most` patterns, spread over the scan; in a few chunks where these are computed as a whole."""
-    if not (is_on_demand(scan) and hasattr(scan.patterns, "chunks")):
+    chunks = whole_chunks(scan.patterns)
+    if not is_on_demand(scan) or chunks is None:
         return _spread(scan.n, most)
-    ends = np.cumsum(scan.patterns.chunks[0])
+    ends = np.cumsum(chunks)
     chosen = _spread(len(ends), CHUNKS)
     share = -(-most // len(chosen))
-    starts = [int(ends[i] - scan.patterns.chunks[0][i]) for i in chosen]
+    starts = [int(ends[i] - chunks[i]) for i in chosen]
     return np.concatenate(
         [start + _spread(int(ends[i]) - start, share) for i, start in zip(chosen, starts, strict=True)]
     )[:most]
@@ -176,6 +186,7 @@ class GrowingMap:
         self.values = np.full(self.grid.shape, np.nan)
         self.picture = self.values.copy()
         self.known = 0
+        self._measured = np.zeros(self.n, dtype=bool)
         self.sampled = min(self.n, ON_DEMAND) if is_on_demand(scan) else self.n
         self._batches = self._plan()
         self._one_at_a_time = Lock()
@@ -218,13 +229,12 @@ class GrowingMap:
                 row, column = row[inside], column[inside]
                 there = self._starts[row] + column < self.n
                 self.picture[row[there], column[there]] = values[inside][there]
-        self.known += len(batch.points)
+        self.known += int(np.count_nonzero(~self._measured[batch.points]))
+        self._measured[batch.points] = True
 
     def _plan(self) -> Iterator[_Batch]:
-        chunks = getattr(self._scan.patterns, "chunks", ((1,),))[0]
-        if max(chunks) > 1:
-            return self._by_chunks(np.cumsum([0, *chunks]))
-        return self._by_strides()
+        chunks = whole_chunks(self._scan.patterns)
+        return self._by_strides() if chunks is None else self._by_chunks(np.cumsum([0, *chunks]))
 
     def _by_strides(self) -> Iterator[_Batch]:
         """Every sixteenth row and column, say, then every eighth, and so on; each level in scanning order."""
@@ -248,6 +258,11 @@ class GrowingMap:
             if len(rest):
                 yield _Batch(rest, stride)
             stride //= 2
+            if self.known >= self.sampled:
+                break
+        # What has to be computed is computed fastest in long runs, which are worth the few points that come twice.
+        for start in range(0, self.n, COMPUTED_RUN):
+            yield _Batch(np.arange(start, min(start + COMPUTED_RUN, self.n)), 1)
 
     def _in_row(self, row: int, stride: int, *, fresh: bool) -> NDArray[np.int64]:
         """The points of a row that a level measures: all at its stride in a fresh row, else those in between."""

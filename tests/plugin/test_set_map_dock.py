@@ -137,6 +137,20 @@ def test_what_was_made_of_the_layer_gets_the_map_too_unless_unticked(viewer, doc
     assert (made.ndim, raw.ndim) == (4, 3)
 
 
+def test_what_is_computed_as_one_browses_gets_the_map_too(viewer, dock):
+    raw = viewer.layers[0]
+    lazy = nk.add_to_viewer(viewer, nk.clahe(nk.scan_from_layer(raw)))
+    dock.set_map()
+    assert lazy.data.shape == (3, 4, 60, 60)
+    assert not isinstance(lazy.data, np.ndarray)
+    np.testing.assert_array_equal(np.asarray(lazy.data[2, 1]), nk.clahe(np.asarray(raw.data[2, 1])))
+    dock.rows.value, dock.columns.value = 2, 6
+    dock.set_map()
+    np.testing.assert_array_equal(np.asarray(lazy.data[1, 3]), nk.clahe(np.asarray(raw.data[1, 3])))
+    dock.forget_map()
+    np.testing.assert_array_equal(np.asarray(lazy.data[9]), nk.clahe(np.asarray(raw.data[9])))
+
+
 def test_the_navigator_shows_a_map_as_soon_as_it_is_set(qtbot, viewer, dock):
     navigator = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Navigator")[1]
     assert "rows and columns" in navigator.status.value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from magicgui.widgets import CheckBox, Container, FloatSpinBox, Label, PushButto
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -31,11 +29,13 @@ from ..formats.targets import whole_file
 from ..processing.quality import FIGURES
 from ..processing.rescale import PERCENTILES, from_levels
 from ..scan import Scan, ScanError
+from ..scan_maps import read_points
 from . import shortcuts
 from .background import Background
 from .closing import when_closed
 from .dock import layer_picker, row
 from .histogram import FIRST, SECOND, Histogram
+from .latest import Latest
 from .layers import scan_from_layer
 from .pattern_canvas import PatternCanvas
 from .places import is_pattern_layer, number_shown
@@ -44,8 +44,6 @@ from .staging import Staging
 __all__ = ["CompareDock", "as_pictures"]
 
 Patterns = NDArray[Any]
-# Milliseconds to wait for the next move of a slider before reading.
-PATIENCE = 30
 ROWS = [*FIGURES, "correlation"]
 COLUMNS = ["A", "B", "A, mean", "B, mean"]
 
@@ -73,8 +71,8 @@ class CompareDock(Container[Any]):
         super().__init__(widgets=[self.first, self.second])
         self._lay_out()
         self._staging = Staging(napari_viewer, self.native)
-        self._reading, self._sampling = Background(self.native), Background(self.native)
-        self._timer = QTimer(self.native, singleShot=True, interval=PATIENCE)
+        self._reading = Latest(self._show_here, self._fail, self.native)
+        self._sampling = Background(self.native)
         self._connect()
         shortcuts.bind_shortcuts(napari_viewer)
         self._choose_second()
@@ -88,7 +86,7 @@ class CompareDock(Container[Any]):
     @property
     def busy(self) -> bool:
         """Whether anything is still being read or computed."""
-        return self._reading.busy or self._sampling.busy or self._timer.isActive()
+        return self._reading.busy or self._sampling.busy
 
     def restart(self) -> None:
         """Compare the layers that are chosen."""
@@ -98,7 +96,6 @@ class CompareDock(Container[Any]):
         scans = self._scans()
         self._stage()
         if scans is None:
-            self._reading.drop()
             self._show_patterns(None)
         else:
             shortcuts.compared[self._viewer] = self.first.value, self.second.value
@@ -179,18 +176,15 @@ class CompareDock(Container[Any]):
         self.rate.changed.connect(self._staging.set_rate)
         self.copy_button.changed.connect(self.copy)
         self.save_button.changed.connect(self._ask_where)
-        self._timer.timeout.connect(self._read)
-        self._reading.advanced.connect(self._show_here)
         self._sampling.advanced.connect(self._show_sample)
-        for background in (self._reading, self._sampling):
-            background.failed.connect(self._fail)
-        self._viewer.dims.events.point.connect(self._moved)
+        self._sampling.failed.connect(self._fail)
+        self._viewer.dims.events.point.connect(self._read)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.connect(self._layers_changed)
         when_closed(self.native, self._disconnect)
 
     def _disconnect(self) -> None:
-        self._viewer.dims.events.point.disconnect(self._moved)
+        self._viewer.dims.events.point.disconnect(self._read)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.disconnect(self._layers_changed)
         for layer in self._heard:
@@ -250,19 +244,18 @@ class CompareDock(Container[Any]):
 
     # The present pattern
 
-    def _moved(self) -> None:
-        self._timer.start()
-
     def _read(self) -> None:
         """Read the patterns that the sliders stand on, and compute what is told of them."""
         scans = self._scans()
         if scans is not None:
-            number = number_shown(self._viewer, self.first.value)
-            self._reading.start(_read_pair(*scans, np.array([number])))
+            point = np.array([number_shown(self._viewer, self.first.value)])
+            self._reading.request(lambda: _read_pair(*scans, point))
 
     def _show_here(self, read: tuple[Patterns, Patterns, Comparison]) -> None:
-        *both, self._here = read
-        self._show_patterns((both[0], both[1]))
+        if self._scans() is None:  # a layer was taken away meanwhile
+            return
+        first, second, self._here = read
+        self._show_patterns((first, second))
         self._show_figures()
 
     def _show_patterns(self, both: tuple[Patterns, Patterns] | None) -> None:
@@ -334,11 +327,10 @@ def as_pictures(first: Patterns, second: Patterns, *, one_contrast: bool) -> tup
     return tuple(np.rint(picture * 255).astype(np.uint8) for picture in drawn)
 
 
-def _read_pair(first: Scan, second: Scan, point: NDArray[np.int64]) -> Iterator[tuple[Patterns, Patterns, Comparison]]:
-    """The patterns of one number in two scans, and what is told of them; for a thread beside the window's."""
-    number = int(point[0])
-    both = [np.asarray(scan.patterns[number]) for scan in (first, second)]
-    yield both[0], both[1], compared(point, both[0][None], both[1][None])
+def _read_pair(first: Scan, second: Scan, point: NDArray[np.int64]) -> tuple[Patterns, Patterns, Comparison]:
+    """The patterns of one number in two scans, and what is told of them."""
+    both = [read_points(scan.patterns, point) for scan in (first, second)]
+    return both[0][0], both[1][0], compared(point, *both)
 
 
 _CONTRAST_TOOLTIP = (
