@@ -5,7 +5,9 @@ xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
@@ -44,10 +46,15 @@ def dock(viewer: napari.Viewer, name: str) -> Any:
     return viewer.window.add_plugin_dock_widget("napari-kikuchi", name)[1]
 
 
-def shoot(viewer: napari.Viewer, name: str) -> None:
-    """Save the whole window and close it."""
+def picture(viewer: napari.Viewer, name: str) -> None:
+    """Save the whole window."""
     rest(1)
     viewer.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False, flash=False)
+
+
+def shoot(viewer: napari.Viewer, name: str) -> None:
+    """Save the whole window and close it."""
+    picture(viewer, name)
     viewer.close()
 
 
@@ -73,11 +80,65 @@ def autoencoder(sample: str) -> None:
     shoot(viewer, f"autoencoder-{sample}")
 
 
+def recipe(theme: str) -> None:
+    """A recipe with its preview, on nickel."""
+    viewer = window("nickel", theme)
+    widget = dock(viewer, "Recipe")
+    for kind in ("dynamic-background", "clahe"):
+        widget.steps.add(kind)
+    wait_until(lambda: widget.before_after.height() > 0)
+    shoot(viewer, f"recipe-{theme}")
+
+
+def mask() -> None:
+    """The detector's mask, found in the silicon pattern, and the difference."""
+    viewer = window("silicon")
+    widget = dock(viewer, "Recipe")
+    for kind in ("mask", "dynamic-background", "clahe"):
+        widget.steps.add(kind)
+    widget.difference.value = True
+    widget.find_mask()
+    wait_until(lambda: widget.steps.mask().y != 0.5)
+    wait_until(lambda: widget.before_after.height() > 0)
+    shoot(viewer, "recipe-mask")
+
+
+def tutorial() -> None:
+    """The tutorial on the nickel sample, from opening to saving, in one window."""
+    viewer = window("nickel")
+    picture(viewer, "tutorial-1-opened")
+    widget = dock(viewer, "Recipe")
+    widget.steps.add("dynamic-background")
+    widget.steps.add("autoencoder")
+    wait_until(lambda: widget.before_after.height() > 0)
+    picture(viewer, "tutorial-2-preview")
+    widget.run()
+    wait_until(lambda: len(viewer.layers) == 2 and widget.run_button.enabled)
+    picture(viewer, "tutorial-3-result")
+    viewer.window.remove_dock_widget(widget.native)
+    with TemporaryDirectory() as folder:
+        raw, result = viewer.layers
+        osc = Path(folder) / "nickel.osc"
+        osc.write_bytes(b"")
+        for layer in (raw, result):
+            kept = dict(layer.metadata["napari_kikuchi"])
+            kept["source"] = replace(kept["source"], path=osc.with_suffix(".up1"))
+            layer.metadata = {**layer.metadata, "napari_kikuchi": kept}
+        widget = dock(viewer, "Export patterns")
+        widget.layer.value, widget.format.value = result, "EDAX UP1, 8 bits"
+        widget.target.value = Path(folder) / "nickel-denoised.up1"
+        widget.run()
+        wait_until(lambda: bool(widget.copy_button.visible))
+        widget.target.value = "C:/scans/nickel-denoised.up1"
+        widget.runner.say(widget.status.value.replace(folder, "C:/scans"))
+        shoot(viewer, "tutorial-4-saved")
+
+
 def images() -> None:
     """The docks for folders of images."""
     viewer = window("nickel")
     dock(viewer, "Import pattern images")
-    dock(viewer, "Export pattern images")
+    dock(viewer, "Export patterns").format.value = "PNG images, lossless"
     shoot(viewer, "images")
 
 
@@ -87,4 +148,8 @@ if __name__ == "__main__":
     clahe("light")
     autoencoder("nickel")
     autoencoder("silicon")
+    recipe("dark")
+    recipe("light")
+    mask()
+    tutorial()
     images()

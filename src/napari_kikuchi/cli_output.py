@@ -112,11 +112,7 @@ def report_written(n: int, target: Path) -> None:
 
 def say_pairing(source: Path, target: Path) -> None:
     """Say which of the indexing software's files has to get the name of an output that has a new one."""
-    pair = source.suffix.lower(), target.suffix.lower()
-    if source.stem == target.stem or not all(suffix in (".up1", ".up2") for suffix in pair):
-        return
-    typer.echo(
-        f"Indexing software pairs a pattern file with the .osc or .ang of the same name: for {target.name}, copy "
-        f"{source.stem}.osc or {source.stem}.ang to {target.stem}.osc or {target.stem}.ang.",
-        err=True,
-    )
+    from .formats import sidecars
+
+    if found := sidecars(source, target):
+        typer.echo(str(found), err=True)

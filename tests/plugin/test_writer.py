@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from napari.layers import Image
+from napari.utils.notifications import notification_manager
 
 from napari_kikuchi.plugin.reader import read
 from napari_kikuchi.plugin.writer import write_up
@@ -46,3 +47,15 @@ def test_any_image_layer_of_patterns_can_be_saved(tmp_path):
     patterns = np.random.default_rng(0).integers(0, 255, (4, 20, 30)).astype(np.uint8)
     (path,) = Image(patterns, rgb=False).save(str(tmp_path / "made.up1"), plugin="napari-kikuchi")
     np.testing.assert_array_equal(read(path)[0][0], patterns)
+
+
+def test_a_save_under_a_new_name_tells_of_the_indexing_softwares_files(viewer, nickel_up2, tmp_path):
+    nickel_up2.with_suffix(".osc").write_bytes(b"scan")
+    before = len(notification_manager.records)
+    viewer.layers[0].save(str(tmp_path / "new.up2"), plugin="napari-kikuchi")
+    (told,) = list(notification_manager.records)[before:]
+    assert "new.osc" in told.message
+    ((text, copy),) = told.actions
+    assert text == "Copy nickel.osc as new.osc"
+    copy(None)
+    assert (tmp_path / "new.osc").read_bytes() == b"scan"

@@ -6,6 +6,7 @@ from .dispatch import check_target, is_up, open_scan, save_scan
 from .images import FORMATS, ImageFormat, export_images, open_images, pack_images, read_pattern
 from .maps import MAP_EXTENSIONS, save_map
 from .pixels import to_pixel_type
+from .sidecars import Sidecars, sidecars
 from .targets import recipe_path
 from .up import UPHeader, open_up, read_header
 from .up_writing import save_up
@@ -15,6 +16,7 @@ __all__ = [
     "MAP_EXTENSIONS",
     "ImageFormat",
     "ScanWarning",
+    "Sidecars",
     "UPHeader",
     "check_target",
     "export_images",
@@ -30,5 +32,6 @@ __all__ = [
     "save_map",
     "save_scan",
     "save_up",
+    "sidecars",
     "to_pixel_type",
 ]

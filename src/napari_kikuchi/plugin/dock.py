@@ -21,7 +21,7 @@ from .layers import add_to_viewer, index_shown, scan_from_layer
 from .preview import BeforeAfter, Learnt, Notes, Preview, compute_preview
 from .run import Done, run_in_memory, run_lazily, run_to_file
 from .runner import Runner, row
-from .subset import SubsetPicker
+from .subset import SubsetPicker, place_shown
 
 __all__ = ["ProcessingDock", "layer_picker", "row"]
 
@@ -102,7 +102,7 @@ class ProcessingDock(Container[Any]):
             layout.addWidget(widget)
 
     def _add_run(self, layout: Any) -> None:
-        self.subset = SubsetPicker()
+        self.subset = SubsetPicker(lambda: place_shown(self._viewer, self.layer.value))
         self.into = ComboBox(value=MEMORY, choices=[MEMORY, LAZY, FILE])
         self.into.tooltip = (
             "In memory: computed at once, and lost when napari closes unless you save it. As you browse: at once, "

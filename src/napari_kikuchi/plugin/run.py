@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from ..formats import open_scan
-from ..pipeline import apply, fitted_blocks, processed
+from ..file_run import discard_partial, process_to_file
+from ..formats import open_scan, recipe_path
+from ..pipeline import fitted_blocks, lazy, processed
 from ..recipe import Recipe
 from ..scan import Scan, ScanError
 from .layers import contrast_limits
@@ -65,7 +67,7 @@ def run_lazily(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
         If the recipe cannot be run on the scan.
     """
     with _told():
-        result = apply(scan, recipe)
+        result = scan.with_patterns(lazy(scan, recipe))
         yield 0
         return result, contrast_limits(result.patterns)
 
@@ -81,8 +83,6 @@ def run_to_file(scan: Scan, recipe: Recipe, target: Path, overwrite: bool) -> Ge
     RunFailed
         If the target cannot be written, or a step fails.
     """
-    from ..file_run import discard_partial, process_to_file
-
     with _told():
         work = process_to_file(scan, target, recipe, overwrite=overwrite)
         try:
@@ -91,7 +91,9 @@ def run_to_file(scan: Scan, recipe: Recipe, target: Path, overwrite: bool) -> Ge
             work.close()
             discard_partial(target)
             raise
-        result = open_scan(target, grid=scan.grid)
+        # The layer goes on telling what was done, as one does whose result lies in memory.
+        recipe_text = recipe_path(target).read_text(encoding="utf-8")
+        result = replace(open_scan(target, grid=scan.grid), recipe=recipe_text)
         return result, contrast_limits(result.patterns)
 
 

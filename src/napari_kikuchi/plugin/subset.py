@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, SpinBox
+from magicgui.widgets import ComboBox, Container, PushButton, SpinBox
 from napari.layers import Image
 
-from ..scan import Scan, ScanError
-from .parameters import number_pair
+if TYPE_CHECKING:
+    import napari
 
-__all__ = ["SubsetPicker"]
+from ..scan import Scan, ScanError
+from .layers import index_shown, scan_from_layer
+from .parameters import number_pair
+from .runner import row
+
+__all__ = ["SubsetPicker", "place_shown"]
 
 WHOLE, REGION, EVERY = "The whole layer", "A region of the map", "Every n-th pattern"
 MOST = 1_000_000
+
+
+def place_shown(viewer: napari.Viewer, layer: Image | None) -> tuple[int, int] | None:
+    """Row and column of the pattern of a layer that the sliders stand on; None if it is in no map."""
+    scan = None if layer is None else scan_from_layer(layer)
+    if layer is None or scan is None or scan.grid is None:
+        return None
+    index = index_shown(viewer, layer)
+    return (index[0], index[1]) if len(index) == 2 else scan.grid.position(index[0])
 
 
 class SubsetPicker(Container[Any]):
     """A choice of patterns, and what it takes to say which: `which` is shown elsewhere, the rest below it.
 
     Rows and columns are counted as on the sliders, the last one included.
+
+    Parameters
+    ----------
+    here : callable
+        Tells the row and column of the pattern that is shown; None where there is no map.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, here: Callable[[], tuple[int, int] | None]) -> None:
+        self._here = here
         self.which = ComboBox(value=WHOLE, choices=[WHOLE, REGION, EVERY])
         self.which.tooltip = "Which patterns to run over: try settings on a part before you run over a large map."
         limits = {"min": 0, "max": MOST, "step": 1}
@@ -30,7 +51,14 @@ class SubsetPicker(Container[Any]):
         self.columns = number_pair((0, 0), limits, label="Columns", tooltip="First and last column, as on the sliders.")
         self.n = SpinBox(value=2, min=2, max=1000, label="n")
         self.n.tooltip = "Every n-th pattern of every n-th row: a thinned map, with n times its step."
-        super().__init__(widgets=[self.rows, self.columns, self.n])
+        self.first, self.last = PushButton(text="From the shown one"), PushButton(text="To the shown one")
+        self.first.tooltip = "Let the region begin with the pattern that the sliders stand on."
+        self.last.tooltip = "Let the region end with the pattern that the sliders stand on."
+        self._corners = row(self.first, self.last)
+        super().__init__(widgets=[self.rows, self.columns, self._corners, self.n])
+        self._corners.label = ""
+        self.first.changed.connect(lambda: self._take_corner(0))
+        self.last.changed.connect(lambda: self._take_corner(1))
         self.margins = (0, 0, 0, 0)
         self.which.changed.connect(self._show)
         self._show()
@@ -81,7 +109,16 @@ class SubsetPicker(Container[Any]):
         layer.scale, layer.translate = scale, translate
         layer.units, layer.axis_labels = source.units, source.axis_labels
 
+    def _take_corner(self, which: int) -> None:
+        place = self._here()
+        if place is None:
+            return
+        for pair, index in zip((self.rows, self.columns), place, strict=True):
+            first, last = pair.value
+            # A corner beyond the other one takes it along.
+            pair.value = (index, max(index, last)) if which == 0 else (min(first, index), index)
+
     def _show(self) -> None:
-        self.rows.visible = self.columns.visible = self.which.value == REGION
+        self.rows.visible = self.columns.visible = self._corners.visible = self.which.value == REGION
         self.n.visible = self.which.value == EVERY
         self.visible = self.which.value != WHOLE

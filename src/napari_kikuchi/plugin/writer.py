@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..formats import save_scan
+from napari.utils.notifications import Notification, notification_manager, show_error
+
+from ..formats import Sidecars, save_scan, sidecars
+from ..scan import ScanError
 from .layers import scan_from_data
 
 __all__ = ["write_up"]
@@ -34,4 +37,20 @@ def write_up(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         If the layer does not hold patterns, or the file cannot be written.
     """
     scan = scan_from_data(data, meta.get("metadata", {}), f"The layer {meta.get('name', '')!r}")
-    return [str(save_scan(path, scan, overwrite=True))]
+    written = save_scan(path, scan, overwrite=True)
+    if scan.source is not None and (found := sidecars(scan.source.path, written)):
+        _offer(found)
+    return [str(written)]
+
+
+def _offer(found: Sidecars) -> None:
+    """Say what the indexing software will look for, with a button that copies it if it is there."""
+
+    def copy(_: Any) -> None:
+        try:
+            found.copy()
+        except (ScanError, OSError) as error:
+            show_error(str(error))
+
+    actions = ((f"Copy {found.offer}", copy),) if found.offer else ()
+    notification_manager.dispatch(Notification(str(found), "info", actions))

@@ -4,8 +4,8 @@ import napari_kikuchi as nk
 
 
 def test_export_and_import_bring_the_patterns_back(qtbot, viewer, nickel_up2, tmp_path):
-    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
-    export.folder.value = tmp_path / "patterns"
+    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export patterns")[1]
+    export.format.value, export.target.value = "PNG images, lossless", tmp_path / "patterns"
     export.export_button.native.click()
     qtbot.waitUntil(lambda: export.export_button.enabled, timeout=30_000)
     assert len(list((tmp_path / "patterns").glob("*.png"))) == 9
@@ -29,29 +29,8 @@ def test_rows_and_columns_lay_out_the_map(viewer, nickel_up2, tmp_path):
 
 def test_half_a_grid_is_refused(viewer, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.images_docks.show_error", shown.append)
+    monkeypatch.setattr("napari_kikuchi.plugin.import_dock.show_error", shown.append)
     dock = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Import pattern images")[1]
     dock.folder.value, dock.rows.value = tmp_path, 3
     dock.run()
     assert "give both" in shown[0]
-
-
-def test_an_existing_folder_is_not_overwritten(qtbot, viewer, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr("napari_kikuchi.plugin.images_docks.show_error", shown.append)
-    (tmp_path / "mine.txt").write_text("keep me")
-    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
-    export.folder.value = tmp_path
-    export.run()
-    qtbot.waitUntil(lambda: bool(shown) and export.export_button.enabled, timeout=30_000)
-    assert (tmp_path / "mine.txt").read_text() == "keep me"
-
-
-def test_cancelling_an_export_leaves_nothing(qtbot, viewer, tmp_path):
-    export = viewer.window.add_plugin_dock_widget("napari-kikuchi", "Export pattern images")[1]
-    export.folder.value = tmp_path / "patterns"
-    export.run()
-    export.cancel()
-    qtbot.waitUntil(lambda: export.export_button.enabled, timeout=30_000)
-    assert not (tmp_path / "patterns").exists()
-    assert "Cancelled" in export.status.value
