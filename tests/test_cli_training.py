@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import napari_kikuchi as nk
 from napari_kikuchi import cli_training
-from napari_kikuchi.autoencoder import denoiser, learning_curve, training
+from napari_kikuchi.autoencoder import denoiser, devices, learning_curve, training
 from napari_kikuchi.autoencoder.learning_curve import Progress
 from napari_kikuchi.cli import app
 
@@ -130,7 +130,8 @@ def trained(monkeypatch):
         return folder
 
     monkeypatch.setattr(training, "train_on", train_on)
-    monkeypatch.setattr(denoiser, "device_summary_here", lambda: "tensorflow on nothing")
+    monkeypatch.setattr(denoiser, "import_keras", lambda: None)
+    monkeypatch.setattr(devices, "summary", lambda: "tensorflow on nothing")
     return asked
 
 

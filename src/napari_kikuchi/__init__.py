@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .autoencoder.dynamical import simulate_master_pattern
-    from .autoencoder.model import load_model, shipped_models
+    from .autoencoder.model import Device, FoundDevice, devices, load_model, shipped_models, use_device
     from .autoencoder.projection import MasterPattern
     from .autoencoder.training import train
     from .autoencoder.training_config import PairSettings, ScanPair, TrainingConfig
@@ -47,7 +47,7 @@ _ROOMS = {
     "processing.maps": ("Region",),
     "processing.quality": ("image_quality",),
     "autoencoder.dynamical": ("simulate_master_pattern",),
-    "autoencoder.model": ("load_model", "shipped_models"),
+    "autoencoder.model": ("Device", "FoundDevice", "devices", "load_model", "shipped_models", "use_device"),
     "autoencoder.projection": ("MasterPattern",),
     "autoencoder.training": ("train",),
     "autoencoder.training_config": ("PairSettings", "ScanPair", "TrainingConfig"),
@@ -73,7 +73,9 @@ __all__ = [
     "Autoencoder",
     "CircularMask",
     "Clahe",
+    "Device",
     "DynamicBackground",
+    "FoundDevice",
     "Grid",
     "MasterPattern",
     "NeighbourAverage",
@@ -93,6 +95,7 @@ __all__ = [
     "average_neighbours",
     "clahe",
     "denoise",
+    "devices",
     "discard_partial",
     "export_images",
     "image_quality",
@@ -111,6 +114,7 @@ __all__ = [
     "shipped_models",
     "simulate_master_pattern",
     "train",
+    "use_device",
 ]
 
 

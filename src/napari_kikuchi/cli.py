@@ -19,10 +19,13 @@ from . import __version__
 from .cli_maps import commands as map_commands
 from .cli_options import (
     TILES,
+    BackendOption,
     ClipLimit,
+    DeviceOption,
     GridOption,
     Mask,
     Overwrite,
+    PrecisionOption,
     Restart,
     Source,
     Target,
@@ -315,11 +318,15 @@ def denoise(
         ),
     ] = None,
     trust_model: Annotated[bool, typer.Option("--trust-model", help=about(Autoencoder, "trust_model")["help"])] = False,
+    backend: BackendOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     grid: GridOption = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
 ) -> None:
     """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
+
     of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
     if recipe is not None:
         own = given(ctx, model="--model", neighbours="--neighbours", clahe="--clahe", mask="--mask")
@@ -456,6 +463,21 @@ def _card_lines(card: ModelCard) -> dict[str, str]:
 
 
 app.add_typer(map_commands)
+
+
+@app.command(epilog=_examples("napari-kikuchi devices", "napari-kikuchi devices --json"))
+def devices(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False) -> None:
+    """List what networks can compute on here (--backend, --device), and why there is no GPU where there is none."""
+    from .autoencoder.model import devices
+
+    found = devices()
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    for one in found:
+        typer.echo(f"{one.backend:<12}{one.name:<8}{one.title or f'not to be had: {one.reason}'}")
+
+
 app.add_typer(training_commands)
 
 

@@ -9,15 +9,19 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from .autoencoder.devices import DEVICE_VARIABLE, PRECISION_VARIABLE, Backend, Precision
 from .recipe import CircularMask, Clahe, Step
 from .scan import Grid, ScanError
 
 __all__ = [
     "TILES",
+    "BackendOption",
     "ClipLimit",
+    "DeviceOption",
     "GridOption",
     "Mask",
     "Overwrite",
+    "PrecisionOption",
     "Restart",
     "Size",
     "Source",
@@ -131,5 +135,28 @@ Mask = Annotated[
         parser=_mask,
         help="The detector's circle: centre in widths from the left and heights from the top, radius in widths; "
         "0.5,0.5,0.5 touches the left and right edges. Pixels outside take no part and stay as they are.",
+    ),
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="What networks run on, through Keras. auto: as Keras is set up, else TensorFlow."),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|gpu:N",
+        envvar=DEVICE_VARIABLE,
+        help="What networks compute on; gpu:0 is the first GPU, `napari-kikuchi devices` lists all. auto: the first "
+        "GPU, if the backend finds one.",
+    ),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        envvar=PRECISION_VARIABLE,
+        help="Of the shipped networks' arithmetic; mixed: 16 bits in most layers. auto: mixed on GPUs and on "
+        "processors that are faster so.",
     ),
 ]

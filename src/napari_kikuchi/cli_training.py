@@ -13,7 +13,7 @@ import typer
 
 from .autoencoder.dynamical import SimulationSettings, find_adapter, simulate_master_pattern
 from .autoencoder.structures import PHASES, find_structure
-from .cli_options import Overwrite
+from .cli_options import BackendOption, DeviceOption, Overwrite, usage
 from .cli_output import INTERRUPTED, progress_bar
 from .formats.targets import check_free
 from .scan import ScanError
@@ -113,18 +113,22 @@ def train(
         str | None,
         typer.Option("--output", metavar="FOLDER", help="Where the run is written; one found there is continued."),
     ] = None,
+    backend: BackendOption = "auto",
+    device: DeviceOption = "auto",
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="End after this time; 0: no limit.")] = None,
 ) -> None:
     """Train a network on master patterns or on two exposures, fine-tune one, or go on with a run that was stopped.
 
     Options go before what the configuration says.
     """
+    from .autoencoder.model import use_device
     from .autoencoder.pairs import open_pairs
     from .autoencoder.training import TrainingConfig, train_on
 
     options: dict[str, Any] = {"master_patterns": master_patterns, "start": start, "output": output, "minutes": minutes}
     if noisy is not None or clean is not None:
         options["scans"] = _scans(noisy, clean, master_patterns)
+    usage(lambda: use_device(device, backend=backend))
     config = TrainingConfig.load(path, **{key: value for key, value in options.items() if value is not None})
     pairs = open_pairs(config)
     typer.echo(f"Training {config.network} on {pairs.trained_on}; held out: {pairs.held_out or 'nothing'}.", err=True)
@@ -148,7 +152,8 @@ def _scans(noisy: str | None, clean: str | None, master_patterns: str | None) ->
 
 def _say_device(config: TrainingConfig) -> None:
     """Load Keras, and say what it computes on, and what is written where."""
-    from .autoencoder.denoiser import device_summary_here
+    from .autoencoder.denoiser import import_keras
+    from .autoencoder.devices import summary
     from .autoencoder.learning_curve import can_draw
 
     if config.start:
@@ -159,7 +164,8 @@ def _say_device(config: TrainingConfig) -> None:
             err=True,
         )
     typer.echo("Loading Keras, which takes some seconds ...", err=True)
-    typer.echo(f"Loaded; {device_summary_here()}. Writing to {config.output}.", err=True)
+    import_keras()
+    typer.echo(f"Loaded; {summary()}. Writing to {config.output}.", err=True)
 
 
 @contextmanager

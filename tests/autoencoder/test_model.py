@@ -11,7 +11,7 @@ import pytest
 
 import napari_kikuchi
 from napari_kikuchi.autoencoder.card import DEFAULT_MODEL, ModelCard, shipped_models
-from napari_kikuchi.autoencoder.denoiser import BATCH_BYTES, DenoisingModel, device_summary_here, open_model
+from napari_kikuchi.autoencoder.denoiser import BATCH_BYTES, DenoisingModel, open_model
 from napari_kikuchi.autoencoder.normalise import normalise
 from napari_kikuchi.autoencoder.simulation import Detector, broad_background, expose, kikuchi_signal, random_rotation
 from napari_kikuchi.scan import ScanError
@@ -269,7 +269,3 @@ def test_cards_come_back_as_they_were_written(tmp_path):
 
 def test_models_are_opened_once(shipped):
     assert open_model(DEFAULT_MODEL) is shipped
-
-
-def test_the_device_is_named():
-    assert device_summary_here().startswith(keras.backend.backend())

@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from ..processing.background import as_block
 from ..scan import ScanError
 from .architectures import MANY_VALUES, find_network
 from .card import DEFAULT_MODEL, WEIGHTS, ModelCard, shipped_models
+from .devices import Device, device_scope, policy_here, precision, show_tensorflow_its_gpu
 from .normalise import prepare, resize, working_size
 
-__all__ = ["BATCH_BYTES", "DenoisingModel", "device_summary_here", "import_keras", "open_model", "trained_network"]
+__all__ = ["BATCH_BYTES", "DenoisingModel", "import_keras", "open_model", "trained_network"]
 
 _WEIGHTS_ENDING = ".weights.h5"
 
@@ -159,7 +159,7 @@ def _evenly(count: int, largest: int) -> Iterator[slice]:
         yield slice(number * count // parts, (number + 1) * count // parts)
 
 
-_loaded: dict[tuple[str, float, bool], DenoisingModel] = {}
+_loaded: dict[tuple[str, float, bool, Device], DenoisingModel] = {}
 _load_lock = threading.Lock()
 
 
@@ -192,7 +192,7 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
             f"There is no model {name!r}: give one of {', '.join(shipped_models()) or 'none shipped'}, or the path "
             "of a .keras or .h5 file or of a SavedModel folder."
         )
-    key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust)
+    key = (name if shipped else str(path.resolve()), 0.0 if shipped else path.stat().st_mtime, trust, Device.current())
     with _load_lock:
         import_keras()
         if key not in _loaded:
@@ -203,12 +203,19 @@ def open_model(name_or_path: str | Path = DEFAULT_MODEL, trust: bool = False) ->
             else:
                 from .files import open_model_file
 
-                _loaded[key] = DenoisingModel(*open_model_file(path, trust))
+                with device_scope():
+                    _loaded[key] = DenoisingModel(*open_model_file(path, trust))
         return _loaded[key]
 
 
 def import_keras() -> None:
-    """Import Keras, without what TensorFlow writes to the standard error, at any log level, until it is ready."""
+    """Import Keras, without what TensorFlow writes to the standard error, at any log level, until it is ready.
+
+    Raises
+    ------
+    ScanError
+        If the backend that was chosen is not installed, or the device is not there.
+    """
     if "keras" in sys.modules:
         return
     kept = os.dup(2)
@@ -219,6 +226,7 @@ def import_keras() -> None:
 
         # Keras knows no distribution, and so no devices, with torch, which writes nothing either.
         if keras.backend.backend() == "tensorflow":
+            show_tensorflow_its_gpu()
             keras.distribution.list_devices()
     finally:
         os.dup2(kept, 2)
@@ -270,34 +278,9 @@ def _open_weights(weights: Path) -> DenoisingModel:
     def network_for(size: tuple[int, int]) -> Callable[..., Any]:
         from .files import compiled
 
-        return compiled(trained_network(weights, size))
+        with device_scope(), precision(policy):
+            return compiled(trained_network(weights, size))
 
+    policy = policy_here()
     card = _card_beside(weights)
     return DenoisingModel(card, network_for, find_network(card.network).values_per_pixel)
-
-
-def device_summary_here() -> str:
-    """What Keras computes on in this process; see `device_summary`."""
-    import_keras()
-    import keras
-
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        if gpus := tf.config.list_physical_devices("GPU"):
-            return f"tensorflow on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}"
-        if os.name == "nt":
-            return (
-                "tensorflow on the CPU: it has used no GPU on Windows since 2.11; install torch and set "
-                "KERAS_BACKEND=torch"
-            )
-        return "tensorflow on the CPU: it finds no GPU"
-    if backend == "torch":
-        torch: Any = import_module("torch")
-        return (
-            f"torch on {torch.cuda.get_device_name()}"
-            if torch.cuda.is_available()
-            else "torch on the CPU: it finds no GPU"
-        )
-    return f"{backend} on {keras.distribution.list_devices()[0]}"

@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..scan import ScanError
 from .card import ModelCard
+from .devices import device_scope
 
 __all__ = ["compiled", "open_model_file"]
 
@@ -62,31 +64,52 @@ def compiled(network: Any) -> Compute:
     ----------
     network : callable on tensors
     """
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    return _COMPILERS.get(keras.backend.backend(), _by_keras)(network)
 
-        graph = tf.function(lambda inputs: network(inputs))
-        graphs: dict[tuple[int, ...], Any] = {}
 
-        def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-            # One graph for any number of patterns, so that the last few of a scan need no new one.
-            shape = inputs.shape[1:]
-            if shape not in graphs:
-                graphs[shape] = graph.get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
-            return _image(graphs[shape](tf.constant(inputs)))
+def _by_tensorflow(network: Any) -> Compute:
+    import tensorflow as tf
 
-    else:
+    graph = tf.function(lambda inputs: network(inputs))
+    graphs: dict[tuple[int, ...], Any] = {}
 
-        def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        # One graph for any number of patterns, so that the last few of a scan need no new one.
+        shape = inputs.shape[1:]
+        if shape not in graphs:
+            graphs[shape] = graph.get_concrete_function(tf.TensorSpec((None, *shape), tf.float32))
+        return _image(graphs[shape](tf.constant(inputs)))
+
+    return run
+
+
+def _by_torch(network: Any) -> Compute:
+    torch: Any = import_module("torch")
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        with device_scope(), torch.inference_mode():
+            return _image(network(inputs, training=False))
+
+    return run
+
+
+def _by_keras(network: Any) -> Compute:
+    """With jax this compiles the network anew for each number of patterns, of which a scan has two or three."""
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        with device_scope():
             return _image(network.predict_on_batch(inputs))
 
     return run
 
 
+_COMPILERS = {"tensorflow": _by_tensorflow, "torch": _by_torch}
+
+
 def _image(outputs: Any) -> NDArray[np.float32]:
     if isinstance(outputs, dict):
         outputs = next(iter(outputs.values()))
-    return np.asarray(outputs, dtype=np.float32)[..., 0]
+    return np.asarray(keras.ops.convert_to_numpy(outputs), dtype=np.float32)[..., 0]
 
 
 def _card(path: Path, size: tuple[int, int] | None) -> ModelCard:
@@ -106,7 +129,9 @@ def _saved_model(path: Path, trust: bool) -> tuple[Any, tuple[int, int] | None]:
             "from, open it with --trust-model (trust=True in Python)."
         )
     if keras.backend.backend() != "tensorflow":
-        raise ScanError(f"{path} is a TensorFlow SavedModel; it needs KERAS_BACKEND=tensorflow to open.")
+        raise ScanError(
+            f"{path} is a TensorFlow SavedModel; it needs the backend tensorflow (--backend tensorflow) to open."
+        )
     import tensorflow as tf
 
     try:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..scan import ScanError
 from .card import ModelCard
 
-__all__ = ["RemoteModel", "remote_device_summary"]
+__all__ = ["RemoteModel", "remote_device_summary", "restart"]
 
 
 class RemoteModel:
@@ -63,6 +63,11 @@ class RemoteModel:
 def remote_device_summary() -> str:
     """What the other process computes on; see `device_summary`."""
     return str(_process.ask("device"))
+
+
+def restart() -> None:
+    """End the other process; the next request starts one anew, with the environment as it is then."""
+    _process.restart()
 
 
 class _Process:
@@ -106,6 +111,11 @@ class _Process:
             self._owner = os.getpid()
         return self._process
 
+    def restart(self) -> None:
+        """End the process once it has answered."""
+        with self._lock:
+            self.stop()
+
     def stop(self) -> None:
         """End the process, if it is ours and not ended yet."""
         process, self._process = self._process, None
@@ -147,10 +157,12 @@ def _serve() -> None:
 
 
 def _answer(kind: str, *arguments: Any) -> Any:
-    from .denoiser import device_summary_here, open_model
+    from .denoiser import import_keras, open_model
+    from .devices import summary
 
     if kind == "device":
-        return device_summary_here()
+        import_keras()
+        return summary()
     name, trust, *patterns = arguments
     model = open_model(name, trust)
     return model.card if kind == "card" else model.predict(*patterns)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from .denoiser import import_keras
+from .devices import device_scope
 from .learning_curve import Progress
 from .pairs import PairSource, open_pairs
 from .simulation import Batch
@@ -66,11 +67,15 @@ def train(config: TrainingConfig, progress: Callable[[Progress], None] | None = 
 def train_on(pairs: PairSource, config: TrainingConfig, progress: Callable[[Progress], None] | None = None) -> Path:
     """Train on pairs that were opened before; otherwise as `train`."""
     import_keras()
+    with device_scope():
+        return _train(pairs, config, progress or (lambda _: None))
+
+
+def _train(pairs: PairSource, config: TrainingConfig, tell: Callable[[Progress], None]) -> Path:
     from .training_run import TrainingRun
 
     run = TrainingRun(config, pairs)
     run.resume()
-    tell = progress or (lambda _: None)
     tell(run.progress())
     validation = pairs.validation(config.validation, [config.seed, 0])
     started = time.monotonic() - 60 * run.minutes

@@ -8,7 +8,6 @@ import math
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from ..scan import ScanError
 from .architectures import find_network
 from .card import ModelCard
 from .denoiser import trained_network
+from .devices import precision
 from .exposures import WINDOWS
 from .learning_curve import Progress, can_draw, draw_learning_curve, write_learning_curve
 from .networks import build_network
@@ -61,7 +61,7 @@ class TrainingRun:
         self.curve: list[Progress] = []
         self._losses: list[float] = []
         keras.utils.set_random_seed(config.seed)
-        with _precision(config.precision):
+        with precision(config.precision):
             self.model = build_network(config.network, self._size)
         if config.start:
             _take_over(self.model, config, self._size)
@@ -285,13 +285,3 @@ def _flat(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def _write(path: Path, data: bytes) -> None:
     with whole_file(path, len(data), overwrite=True) as file:
         file.write(data)
-
-
-@contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
