@@ -130,6 +130,14 @@ def test_missing_points_stay_empty(qtbot, hexagonal):
     assert viewer.dims.current_step[0] == 10
 
 
+def test_keys_work_after_a_click_on_the_map(qtbot, viewer, dock):
+    viewer.window._qt_window.activateWindow()
+    click(qtbot, dock.canvas, 0)
+    qtbot.keyClick(dock.canvas, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert index_shown(viewer, viewer.layers[0]) == (0, 1)
+    assert dock.canvas.number == 1
+
+
 def test_the_wheel_zooms_about_the_mouse_and_a_double_click_shows_all(qtbot, viewer, dock):
     canvas = dock.canvas
     place = canvas.place_of(8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -86,10 +87,9 @@ class MapLayout:
         known = np.isfinite(values)
         low, high = np.percentile(values[known], PERCENTILES) if known.any() else (0.0, 1.0)
         grey = np.clip((np.where(known, values, low) - low) / (high - low if high > low else 1), 0, 1) * 255
-        there = np.isfinite(self.grid.place(np.zeros(self.n)))
         pixels = np.empty((*self.grid.shape, 4), np.uint8)
         pixels[..., :3] = np.where(known, np.rint(grey), 128)[..., None]
-        pixels[..., 3] = np.where(there, np.where(known, 255, WAITING), 0)
+        pixels[..., 3] = np.where(self._there, np.where(known, 255, WAITING), 0)
         if not self.grid.hexagonal:
             return pixels
         # Two pixels a point, so that rows can be shifted by half a point.
@@ -97,6 +97,11 @@ class MapLayout:
         short = self.grid.row_lengths < self.grid.columns
         doubled[short] = np.roll(doubled[short], 1, axis=1)
         return doubled
+
+    @cached_property
+    def _there(self) -> NDArray[np.bool_]:
+        """Which cells of the grid are points that have a pattern."""
+        return np.isfinite(self.grid.place(np.zeros(self.n)))
 
     def _shift(self, row: int) -> float:
         """How far a row begins to the right, in points."""

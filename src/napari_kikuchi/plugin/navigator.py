@@ -24,7 +24,7 @@ from .dock import layer_picker, row
 from .layers import scan_from_layer
 from .map_view import TITLES, LayerMap, MapView, pictures, written
 from .pattern_canvas import RegionCanvas
-from .places import move_to, number_shown
+from .places import layer_in_hand, move_to, number_shown
 from .shortcuts import bind_shortcuts
 
 __all__ = ["NavigatorDock"]
@@ -60,6 +60,8 @@ class NavigatorDock(Container[Any]):
         self._background = Background(self.native)
         self._connect()
         bind_shortcuts(napari_viewer)
+        if layer_in_hand(napari_viewer) in self.layer.choices:
+            self.layer.value = layer_in_hand(napari_viewer)
         self.restart()
 
     @property
