@@ -1,6 +1,6 @@
 """Judge treatments of noisy patterns by indexing them: how many orientations come out right, and how well.
 
-    python benchmarks/quality.py [--quick] [--resume] [--model MODEL] [--published MODEL]
+    python benchmarks/quality.py [--quick] [--resume] [--busy] [--model MODEL] [--published MODEL]
     python benchmarks/quality.py --data map --sizes 120 --electrons 8 4 --treatments raw average ours
 
 Simulated patterns of phases that the network under test never saw are written as UP2, run through the command line,
@@ -56,8 +56,8 @@ class Case:
     points: int = 500
 
 
-def judged(case: Case, known: dict[str, Treatment], results: Results) -> Iterator[Row]:
-    """The rows of a case, those that are in the results already and those that are found now."""
+def judged(case: Case, known: dict[str, Treatment], results: Results, busy: bool = False) -> Iterator[Row]:
+    """The rows of a case, those that are in the results already and those that are found now; no speeds if busy."""
     chosen = [known[name] for name in case.treatments if name in known]
     chosen = [treatment for treatment in chosen if case.data != "points" or not treatment.needs_map]
     points = case.points if case.data == "points" else SIDE**2
@@ -67,7 +67,7 @@ def judged(case: Case, known: dict[str, Treatment], results: Results) -> Iterato
         missing = [row for row in wanted if row not in results]
         if missing:
             for row in _level(_dataset(case), electrons, missing, known):
-                results.add(row)
+                results.add(replace(row, patterns_per_second=np.nan) if busy else row)
         yield from (results.rows[row.key] for row in wanted)
 
 
@@ -255,7 +255,7 @@ def main() -> None:
     results = Results(options.output or (RESULTS if is_published else None), options.resume)
     console = Console(width=160)
     for case in chosen_cases(options):
-        rows = list(judged(case, known, results))
+        rows = list(judged(case, known, results, options.busy))
         console.print(table(rows))
 
 
@@ -263,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the main rows only, in a few minutes")
     parser.add_argument("--resume", action="store_true", help="keep rows that the results hold already")
+    parser.add_argument("--busy", action="store_true", help="leave out speeds: the machine does other work besides")
     parser.add_argument("--data", nargs="+", choices=("points", "map", "noise"))
     parser.add_argument("--sizes", nargs="+", type=int, help="pixels")
     parser.add_argument("--electrons", nargs="+", type=float, choices=(CLEAN, *READ_NOISE), help="mean; inf is clean")

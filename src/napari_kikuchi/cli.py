@@ -303,6 +303,7 @@ def denoise(
         Neighbours,
         typer.Option("--neighbours", help=about(Autoencoder, "neighbours")["help"]),
     ] = Autoencoder.neighbours,
+    careful: Annotated[bool, typer.Option("--careful", help=about(Autoencoder, "careful")["help"])] = False,
     clahe: Annotated[
         Placement, typer.Option("--clahe", help="Where CLAHE is applied, if at all, seen from the network.")
     ] = "none",
@@ -329,7 +330,9 @@ def denoise(
 
     of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
     if recipe is not None:
-        own = given(ctx, model="--model", neighbours="--neighbours", clahe="--clahe", mask="--mask")
+        own = given(
+            ctx, model="--model", neighbours="--neighbours", careful="--careful", clahe="--clahe", mask="--mask"
+        )
         others = [*own, *of_clahe]
         if others:
             raise typer.BadParameter(f"--recipe says all steps; {others[0]} cannot be given with it.")
@@ -342,6 +345,7 @@ def denoise(
             lambda: Recipe.denoising(
                 model,
                 neighbours=neighbours,
+                careful=careful,
                 clahe=clahe,
                 clip_limit=clip_limit,
                 tiles=size,

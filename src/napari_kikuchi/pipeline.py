@@ -167,6 +167,7 @@ def denoise(
     model: str = Autoencoder.model,
     *,
     neighbours: Neighbours = Autoencoder.neighbours,
+    careful: bool = Autoencoder.careful,
     clahe: Placement = "none",
     clip_limit: float = Clahe.clip_limit,
     tiles: tuple[int, int] = Clahe.tiles,
@@ -184,6 +185,9 @@ def denoise(
     neighbours : "auto", "none", "3x3" or "5x5"
         Which of a pattern's neighbours on a complete square map the network may use. "auto": the more of them, the
         noisier the scan is; none where it is clean, or where there is no such map of at least 100 points.
+    careful : bool
+        Average what the network makes of each pattern in four places of its grid of pixels: takes four times as long,
+        and bands keep their places better, for strain.
     clahe : "none", "before", "after" or "both"
         Where CLAHE is applied, if at all.
     clip_limit, tiles
@@ -207,6 +211,7 @@ def denoise(
     recipe = Recipe.denoising(
         model,
         neighbours=neighbours,
+        careful=careful,
         clahe=clahe,
         clip_limit=clip_limit,
         tiles=tiles,

@@ -207,6 +207,7 @@ class Recipe:
         model: str = Autoencoder.model,
         *,
         neighbours: Neighbours = Autoencoder.neighbours,
+        careful: bool = Autoencoder.careful,
         clahe: Placement = "none",
         clip_limit: float = Clahe.clip_limit,
         tiles: tuple[int, int] = Clahe.tiles,
@@ -225,7 +226,7 @@ class Recipe:
         equalise = Clahe(clip_limit, tiles)
         before = [equalise] if clahe in ("before", "both") else []
         after = [equalise] if clahe in ("after", "both") else []
-        return cls([*before, Autoencoder(model, neighbours, trust_model=trust_model), *after], mask=mask)
+        return cls([*before, Autoencoder(model, neighbours, careful, trust_model=trust_model), *after], mask=mask)
 
     @classmethod
     def removing_background(

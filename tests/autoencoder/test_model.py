@@ -83,6 +83,21 @@ def test_what_a_network_holds_at_once_is_bounded_and_shared_out_evenly(values, s
     assert len(batches) == -(-n // max(1, BATCH_BYTES // (4 * values * size * size)))
 
 
+@pytest.mark.parametrize(("size", "sides"), [((60, 60), None), ((64, 61), None), ((300, 260), (72, 200))])
+def test_with_care_nothing_hangs_on_the_place_in_the_network(size, sides):
+    def network_for(shape):
+        rows, columns = np.indices(shape) % 4
+        return lambda inputs: inputs[..., 0] + rows + 10 * columns
+
+    model = DenoisingModel(ModelCard("x", sides=sides, normalisation="background", multiple=16), network_for)
+    patterns = np.random.default_rng(0).uniform(0.5, 1, (3, *size)).astype(np.float32)
+    exact = DenoisingModel(model.card, lambda shape: lambda inputs: inputs[..., 0]).predict(patterns)
+    careful = model.predict(patterns, careful=True)
+    assert careful.shape == patterns.shape
+    np.testing.assert_allclose(careful, exact + 16.5, rtol=1e-4)
+    assert np.ptp(model.predict(patterns) - exact) > 1
+
+
 def test_what_lies_outside_the_mask_does_not_matter(shipped, patterns):
     y, x = np.mgrid[:61, :75]
     mask = (y - 30) ** 2 + (x - 37) ** 2 < 29**2

@@ -30,6 +30,10 @@ _WEIGHTS_ENDING = ".weights.h5"
 BATCH_BYTES = 2**27
 """What the network may hold at once, bytes: enough to keep a processor busy, and little beside what blocks take."""
 
+# Places of a pattern in the network's frame, pixels down and to the right. In each direction all places in the blocks
+# of four pixels that ours fold occur once.
+SHIFTS = ((0, 0), (1, 2), (2, 1), (3, 3))
+
 
 class DenoisingModel:
     """A network with its card, ready to denoise.
@@ -61,6 +65,7 @@ class DenoisingModel:
         mask: NDArray[np.bool_] | None = None,
         average: NDArray[np.float32] | None = None,
         batch: int | None = None,
+        careful: bool = False,
     ) -> NDArray[np.float32]:
         """Denoise patterns.
 
@@ -75,6 +80,9 @@ class DenoisingModel:
             Without it, a pattern has no neighbours.
         batch : int, optional
             Patterns computed at once; memory grows with it. Without it, as many as the network works on in 128 MiB.
+        careful : bool
+            Average what the network makes of each pattern in four places, which takes four times as long: what hangs
+            on where the pattern lies in the network's own grid of pixels, and so does not move with it, is then less.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class DenoisingModel:
         largest = batch or self._largest_batch(patterns.shape[1], patterns.shape[2])
         denoised = np.zeros_like(patterns)
         for part in _evenly(len(patterns), largest):
-            denoised[part] = self._batch(patterns[part], None if average is None else average[part], mask)
+            denoised[part] = self._batch(patterns[part], None if average is None else average[part], mask, careful)
         return denoised
 
     def _largest_batch(self, height: int, width: int) -> int:
@@ -106,38 +114,53 @@ class DenoisingModel:
         return max(1, BATCH_BYTES // (4 * pixels * self.values_per_pixel))
 
     def _batch(
-        self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
+        self,
+        patterns: NDArray[np.float32],
+        average: NDArray[np.float32] | None,
+        mask: NDArray[np.bool_] | None,
+        careful: bool,
     ) -> NDArray[np.float32]:
         height, width = patterns.shape[1:]
-        inputs, place = self._inputs(patterns, average, mask)
-        outputs = self._network((inputs.shape[1], inputs.shape[2]))(inputs)[:, place[0], place[1]]
+        images = self._images(patterns, average, mask)
+        shifts = SHIFTS if careful else SHIFTS[:1]
+        moved = [self._shifted(images, shift, max(map(max, shifts))) for shift in shifts]
+        outputs = np.mean(moved, axis=0) if careful else moved[0]
         if outputs.shape[1:] != (height, width):
             outputs = np.stack([resize(pattern, (height, width)) for pattern in outputs])
         return outputs if mask is None else np.where(mask, outputs, 0).astype(np.float32)
 
-    def _inputs(
+    def _images(
         self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
-        """What the network sees, (n, height, width, channels), and where in it the patterns lie."""
+    ) -> NDArray[np.float32]:
+        """What the network sees, (n, height, width, channels), without the margin that it needs."""
         count = len(patterns)
         if average is not None:
             patterns = np.concatenate([patterns, average])
         size = self._working_size(patterns.shape[1], patterns.shape[2])
         patterns, seen = prepare(patterns, mask, self.card.normalisation, size)
-        height, width = patterns.shape[1:]
-        margins = [-extent % self.card.multiple for extent in (height, width)]
-        place = tuple(slice(m // 2, m // 2 + e) for m, e in zip(margins, (height, width), strict=True))
-        edges = [(m // 2, m - m // 2) for m in margins]
-        if self.card.normalisation == "background":
-            # What lies beyond the edge is what lies outside the mask: nothing, and the network is told so.
-            channels = [patterns[:count], np.broadcast_to(seen, (count, height, width))]
-            if self.card.window:
-                channels.append(patterns[-count:])
-            inputs = np.stack(channels, axis=-1).astype(np.float32)
-            inputs = np.pad(inputs, [(0, 0), *edges, (0, 0)])
-        else:
-            inputs = np.pad(patterns, [(0, 0), *edges], mode="symmetric")[..., None]
-        return inputs, (place[0], place[1])
+        if self.card.normalisation != "background":
+            return patterns[..., None]
+        channels = [patterns[:count], np.broadcast_to(seen, (count, *size))]
+        if self.card.window:
+            channels.append(patterns[-count:])
+        return np.stack(channels, axis=-1).astype(np.float32)
+
+    def _shifted(self, images: NDArray[np.float32], shift: tuple[int, int], room: int) -> NDArray[np.float32]:
+        """What the network makes of images in a frame of a size that it takes, moved in it down and to the right.
+
+        The frame has room for shifts up to `room`.
+        """
+        extents, multiple = images.shape[1:3], self.card.multiple
+        # The smaller half of the margin lies before the images.
+        margins = [-(extent + 2 * room) % multiple + 2 * room for extent in extents]
+        starts = [margin // 2 + moved for margin, moved in zip(margins, shift, strict=True)]
+        edges = [(start, margin - start) for start, margin in zip(starts, margins, strict=True)]
+        # What lies beyond the edge is what lies outside the mask: nothing, and the network is told so.
+        how: Any = {} if self.card.normalisation == "background" else {"mode": "symmetric"}
+        framed = np.pad(images, [(0, 0), *edges, (0, 0)], **how)
+        rows, columns = (slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
+        outputs: NDArray[np.float32] = self._network((framed.shape[1], framed.shape[2]))(framed)[:, rows, columns]
+        return outputs
 
     def _working_size(self, height: int, width: int) -> tuple[int, int]:
         """Size at which the network sees patterns of a given size, before they are extended to its multiple."""

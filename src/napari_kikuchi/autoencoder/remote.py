@@ -55,9 +55,11 @@ class RemoteModel:
         mask: NDArray[np.bool_] | None = None,
         average: NDArray[np.float32] | None = None,
         batch: int | None = None,
+        careful: bool = False,
     ) -> NDArray[np.float32]:
         """Denoise patterns; see `DenoisingModel.predict`."""
-        return np.asarray(_process.ask("predict", self._name, self._trust, np.asarray(patterns), mask, average, batch))
+        how = mask, average, batch, careful
+        return np.asarray(_process.ask("predict", self._name, self._trust, np.asarray(patterns), *how))
 
 
 def remote_device_summary() -> str:
