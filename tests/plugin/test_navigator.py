@@ -168,6 +168,7 @@ def test_a_region_is_drawn_on_the_pattern(qtbot, viewer, dock):
     dock.of.value = "Virtual backscatter"
     grown(qtbot, dock)
     canvas = dock.region_canvas
+    qtbot.waitUntil(lambda: canvas.levels is not None, timeout=10_000)
     area = canvas.area()
     qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=area.topLeft().toPoint())
     QApplication.sendEvent(canvas, type_of_move(canvas, area.center().toPoint()))
@@ -179,6 +180,22 @@ def test_a_region_is_drawn_on_the_pattern(qtbot, viewer, dock):
     scan = nk.scan_from_layer(viewer.layers[0])
     expected = nk.map_of(scan, "virtual-backscatter", region=(x, y, width, height))
     np.testing.assert_array_equal(dock.maps[0].growing.values, expected)
+
+
+def test_the_region_lies_on_the_pattern_that_is_shown(qtbot, viewer, dock):
+    dock.of.value = "Virtual backscatter"
+    qtbot.waitUntil(lambda: dock.region_canvas.levels is not None, timeout=10_000)
+    before = dock.region_canvas.levels
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: not np.array_equal(dock.region_canvas.levels, before), timeout=10_000)
+
+
+@pytest.mark.parametrize("of", ["Image quality", "Virtual backscatter"])
+def test_a_layer_of_no_patterns_is_told(viewer, dock, of):
+    dock.of.value = of
+    dock.layer.value = viewer.add_image(np.zeros((20, 20, 3), np.uint8), name="photograph", rgb=True)
+    assert "colours" in dock.status.value
+    assert not dock.maps
 
 
 @pytest.mark.parametrize("text", ["nonsense", "0,0,2,2", ""])

@@ -71,7 +71,7 @@ class CompareDock(Container[Any]):
         super().__init__(widgets=[self.first, self.second])
         self._lay_out()
         self._staging = Staging(napari_viewer, self.native)
-        self._reading = Latest(self._show_here, self._fail, self.native)
+        self._reading = Latest(self._show_here, self._say, self.native)
         self._sampling = Background(self.native)
         self._connect()
         shortcuts.bind_shortcuts(napari_viewer)
@@ -292,8 +292,11 @@ class CompareDock(Container[Any]):
         if path:
             self.save(path if Path(path).suffix else f"{path}.csv")
 
-    def _fail(self, error: Exception) -> None:
+    def _say(self, error: Exception) -> None:
         self.status.value = str(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._say(error)
         show_error(str(error))
 
 

@@ -17,14 +17,16 @@ from qtpy.QtWidgets import QBoxLayout, QFileDialog, QWidget
 from ..formats.maps import save_map
 from ..processing.maps import Measure, Region
 from ..processing.rescale import from_levels, stretch
-from ..scan import ScanError
+from ..scan import Scan, ScanError
+from ..scan_maps import read_points
 from .background import Background
 from .closing import when_closed
 from .dock import layer_picker, row
+from .latest import Latest
 from .layers import scan_from_layer
 from .map_view import TITLES, LayerMap, MapView, pictures, written
 from .pattern_canvas import RegionCanvas
-from .places import layer_in_hand, move_to, number_shown
+from .places import is_pattern_layer, layer_in_hand, move_to, number_shown
 from .shortcuts import bind_shortcuts
 
 __all__ = ["NavigatorDock"]
@@ -58,6 +60,7 @@ class NavigatorDock(Container[Any]):
         self.region_canvas = RegionCanvas()
         self._lay_out()
         self._background = Background(self.native)
+        self._reading = Latest(self.region_canvas.show_levels, self._say, self.native)
         self._connect()
         bind_shortcuts(napari_viewer)
         if layer_in_hand(napari_viewer) in self.layer.choices:
@@ -248,12 +251,11 @@ class NavigatorDock(Container[Any]):
     def _show_pattern(self) -> None:
         """Draw the present pattern, on which the region is drawn."""
         layer = self.layer.value
-        if layer is None or layer.ndim not in (3, 4):
+        if not is_pattern_layer(layer):
             self.region_canvas.show_levels(None)
             return
-        scan = scan_from_layer(layer)
-        pattern = np.asarray(scan.patterns[number_shown(self._viewer, layer)])
-        self.region_canvas.show_levels((stretch(from_levels(pattern[None]))[0] * 255).astype(np.uint8))
+        scan, number = scan_from_layer(layer), number_shown(self._viewer, layer)
+        self._reading.request(lambda: _levels(scan, number))
         try:
             self.region_canvas.show_region(self._chosen_region())
         except ScanError:  # said by the status line already
@@ -266,7 +268,7 @@ class NavigatorDock(Container[Any]):
         for view, one in zip(self._views, self._maps, strict=False):
             view.canvas.show_cursor(number_shown(self._viewer, one.layer))
         self._say_under_mouse(0, -1)
-        if self.region_canvas.isVisible():
+        if not self.region_canvas.isHidden():
             self._show_pattern()
 
     def _say_under_mouse(self, index: int, number: int) -> None:
@@ -296,8 +298,11 @@ class NavigatorDock(Container[Any]):
             suffix = "" if Path(path).suffix else chosen[chosen.index("*") + 1 :].rstrip(")")
             self.save(path + suffix)
 
-    def _fail(self, error: Exception) -> None:
+    def _say(self, error: Exception) -> None:
         self.status.value = str(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._say(error)
         show_error(str(error))
 
 
@@ -310,6 +315,12 @@ _REGION_TOOLTIP = (
     "Rectangle of the detector: left and upper edge, width and height, as fractions of its width and height.\n"
     "Drag one on the pattern below. The command line takes the same numbers: --region."
 )
+
+
+def _levels(scan: Scan, number: int) -> NDArray[np.uint8]:
+    """A pattern as it is drawn."""
+    patterns = read_points(scan.patterns, np.array([number]))
+    return (stretch(from_levels(patterns))[0] * 255).astype(np.uint8)
 
 
 def _written(region: Region) -> str:
