@@ -93,7 +93,7 @@ def document(found: Found, published: str) -> str:
         "![Share indexed within 2 degrees against electrons a pixel](images/quality-shares.png)\n",
         "### Pure noise\n",
         "Share of patterns without any bands that come out confident, in percent. By the choice of the threshold it is "
-        f"1% of the raw ones; {_count(noise)} patterns, 95% intervals:\n",
+        f"1% of the raw ones; {_count(noise)} patterns, 95% intervals, to which the threshold adds as much again:\n",
         by_level(noise, names, confident_share),
         "### Other sizes and phases\n",
         "Share within 2 degrees, in percent. Zinc is hexagonal, tantalum carbide has a heavy and a light element; no "
@@ -184,12 +184,11 @@ def when_not(found: Found) -> list[str]:
         f"{told('map', 4.0, 'ours 5x5', 'at_boundaries')} with 5x5, of all points {told('map', 4.0, 'ours 3x3')} and "
         f"{told('map', 4.0, 'ours 5x5')}.",
         "- **Where there may be no pattern at all.** Of pure noise at 2 electrons, "
-        f"{told('noise', 2.0, 'ours', 'confident', '.1%')} comes out confident denoised one by one, "
-        f"{told('noise', 2.0, 'ours 3x3', 'confident', '.1%')} with 3x3 neighbours and "
-        f"{told('noise', 2.0, 'average', 'confident', '.1%')} averaged; 1% of the raw patterns does. The threshold of "
-        "confidence that suits raw patterns need not suit treated ones.",
+        f"{told('noise', 2.0, 'ours', 'confident', '.1%')} comes out confident denoised one by one and "
+        f"{told('noise', 2.0, 'ours 5x5', 'confident', '.1%')} with 5x5 neighbours, and 1% of the raw patterns. That "
+        "is no more, but what the network draws there looks like a pattern, where the raw one looks like noise.",
         "- **Where intensities carry meaning, or for strain.** Each pattern is stretched on its own; for strain, see "
-        "below.\n",
+        "below, and `--careful`.\n",
         "All of this was measured on simulated patterns: no dead pixels, no drift, no deformation but the gradients "
         "above, and a pattern centre that is known. On a real scan, try a few hundred points first.\n",
     ]
