@@ -45,7 +45,7 @@ $(INSTALLED): pyproject.toml
 		echo 'This Python comes without venv and pip. On Debian and its relatives: sudo apt-get install -y python3-venv' >&2; \
 		exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --editable '.[all,index,train,dev]'
+	$(RUN) pip install --editable '.[all,cluster,index,train,dev]'
 	@touch $@
 
 system:

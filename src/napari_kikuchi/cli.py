@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,39 +17,12 @@ from typer.core import TyperGroup
 
 from . import __version__
 from .cli_maps import commands as map_commands
-from .cli_options import (
-    TILES,
-    BackendOption,
-    ClipLimit,
-    DeviceOption,
-    GridOption,
-    Mask,
-    Overwrite,
-    PrecisionOption,
-    Restart,
-    Source,
-    Target,
-    Tiles,
-    about,
-    given,
-    in_range,
-    usage,
-)
-from .cli_output import INTERRUPTED, load_models, process, progress_bar, report_written, say_pairing
+from .cli_options import GridOption, Overwrite, Source, examples
+from .cli_output import INTERRUPTED, load_models, progress_bar, report_written, say_pairing
+from .cli_processing import commands as processing_commands
 from .cli_training import commands as training_commands
 from .formats.images import ImageFormat
-from .recipe import (
-    Autoencoder,
-    AverageWeights,
-    Clahe,
-    DynamicBackground,
-    NeighbourAverage,
-    Neighbours,
-    Placement,
-    Recipe,
-    Removal,
-    StaticBackground,
-)
+from .recipe import Recipe
 from .scan import Grid, Scan, ScanError, ScanWarning
 
 if TYPE_CHECKING:
@@ -125,11 +98,6 @@ app = typer.Typer(
 )
 
 
-def _examples(*lines: str) -> str:
-    # A blank line between them, since help text joins neighbouring lines.
-    return "\n\n".join(["Examples:", *lines])
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"napari-kikuchi {__version__}")
@@ -145,7 +113,7 @@ def _common(
     """Open EBSD pattern files, denoise their Kikuchi patterns, and write them back for indexing."""
 
 
-@app.command(epilog=_examples("napari-kikuchi info scan.up2", "napari-kikuchi info scan.up1 --grid 200x300 --json"))
+@app.command(epilog=examples("napari-kikuchi info scan.up2", "napari-kikuchi info scan.up1 --grid 200x300 --json"))
 def info(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", show_default=False, help="A .up1 or .up2 file, or a folder of images.")
@@ -201,173 +169,7 @@ def _described(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 @app.command(
-    epilog=_examples(
-        "napari-kikuchi clahe scan.up2 scan-clahe.up2",
-        "napari-kikuchi clahe scan.up1 equalised --clip-limit 2 --tiles 4x4",
-    )
-)
-def clahe(
-    source: Source,
-    target: Target,
-    clip_limit: ClipLimit = Clahe.clip_limit,
-    tiles: Tiles = TILES,
-    mask: Mask = None,
-    grid: GridOption = None,
-    overwrite: Overwrite = False,
-    restart: Restart = False,
-) -> None:
-    """Even out brightness and bring up weak bands (contrast-limited adaptive histogram equalisation)."""
-    step = usage(lambda: Clahe(clip_limit, (tiles.rows, tiles.columns)))
-    process(source, target, Recipe([step], mask=mask), grid, overwrite, restart)
-
-
-@app.command(
-    epilog=_examples(
-        "napari-kikuchi background scan.up2 scan-flat.up2",
-        "napari-kikuchi background scan.up1 scan-flat.up1 --static subtract --dynamic none --background detector.png",
-    )
-)
-def background(
-    ctx: typer.Context,
-    source: Source,
-    target: Target,
-    static: Annotated[
-        Removal, typer.Option("--static", help=f"{about(StaticBackground, 'operation')['help']} none: neither.")
-    ] = "divide",
-    dynamic: Annotated[
-        Removal, typer.Option("--dynamic", help=f"{about(DynamicBackground, 'operation')['help']} none: neither.")
-    ] = "divide",
-    sigma: Annotated[float, typer.Option("--sigma", **in_range(DynamicBackground, "sigma"))] = DynamicBackground.sigma,
-    own: Annotated[
-        Path | None,
-        typer.Option(
-            "--background",
-            metavar="FILE",
-            help=f"{about(StaticBackground, 'background')['help']} A grey image, or a .npy file (floats in 0..1).",
-        ),
-    ] = None,
-    mask: Mask = None,
-    grid: GridOption = None,
-    overwrite: Overwrite = False,
-    restart: Restart = False,
-) -> None:
-    """Take out the background that all patterns share, their mean, and then each pattern's own, a blur of it."""
-    from .formats import read_pattern
-
-    if static == "none" and own is not None:
-        raise typer.BadParameter("--background is the static background: choose --static divide or subtract.")
-    if dynamic == "none" and given(ctx, sigma="--sigma"):
-        raise typer.BadParameter("--sigma belongs to the dynamic background: choose --dynamic divide or subtract.")
-    recipe = usage(lambda: Recipe.removing_background(static, dynamic, sigma, mask=mask))
-    if own is not None:
-        recipe = Recipe.removing_background(static, dynamic, sigma, read_pattern(own), mask)
-    process(source, target, recipe, grid, overwrite, restart)
-
-
-@app.command(
-    epilog=_examples(
-        "napari-kikuchi average scan.up2 scan-average.up2",
-        "napari-kikuchi average patterns averaged --grid 200x300 --window 5 --weights similar",
-    )
-)
-def average(
-    source: Source,
-    target: Target,
-    window: Annotated[int, typer.Option("--window", **in_range(NeighbourAverage, "window"))] = NeighbourAverage.window,
-    weights: Annotated[
-        AverageWeights, typer.Option("--weights", help=about(NeighbourAverage, "weights")["help"])
-    ] = NeighbourAverage.weights,
-    mask: Mask = None,
-    grid: GridOption = None,
-    overwrite: Overwrite = False,
-    restart: Restart = False,
-) -> None:
-    """Average each pattern with its neighbours on the map, which takes noise away and blurs grain boundaries."""
-    step = usage(lambda: NeighbourAverage(window, weights))
-    process(source, target, Recipe([step], mask=mask), grid, overwrite, restart)
-
-
-@app.command(
-    epilog=_examples(
-        "napari-kikuchi denoise scan.up2 scan-denoised.up2",
-        "napari-kikuchi denoise patterns denoised --model network.keras --clahe after --clip-limit 2",
-        "napari-kikuchi denoise scan.up2 again.up2 --recipe scan-denoised.up2.recipe.toml",
-    )
-)
-def denoise(
-    ctx: typer.Context,
-    source: Source,
-    target: Target,
-    model: Annotated[str, typer.Option("--model", help=about(Autoencoder, "model")["help"])] = Autoencoder.model,
-    neighbours: Annotated[
-        Neighbours,
-        typer.Option("--neighbours", help=about(Autoencoder, "neighbours")["help"]),
-    ] = Autoencoder.neighbours,
-    careful: Annotated[bool, typer.Option("--careful", help=about(Autoencoder, "careful")["help"])] = False,
-    clahe: Annotated[
-        Placement, typer.Option("--clahe", help="Where CLAHE is applied, if at all, seen from the network.")
-    ] = "none",
-    clip_limit: ClipLimit = Clahe.clip_limit,
-    tiles: Tiles = TILES,
-    mask: Mask = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(
-            "--recipe",
-            metavar="FILE",
-            help="Do again what this recipe says, as written beside every output, instead of the options above.",
-        ),
-    ] = None,
-    trust_model: Annotated[bool, typer.Option("--trust-model", help=about(Autoencoder, "trust_model")["help"])] = False,
-    backend: BackendOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    grid: GridOption = None,
-    overwrite: Overwrite = False,
-    restart: Restart = False,
-) -> None:
-    """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
-
-    of_clahe = given(ctx, clip_limit="--clip-limit", tiles="--tiles")
-    if recipe is not None:
-        own = given(
-            ctx, model="--model", neighbours="--neighbours", careful="--careful", clahe="--clahe", mask="--mask"
-        )
-        others = [*own, *of_clahe]
-        if others:
-            raise typer.BadParameter(f"--recipe says all steps; {others[0]} cannot be given with it.")
-        steps = _read_recipe(recipe, trust_model)
-    else:
-        if clahe == "none" and of_clahe:
-            raise typer.BadParameter(f"{of_clahe[0]} belongs to CLAHE: add --clahe before, after or both.")
-        size = tiles.rows, tiles.columns
-        steps = usage(
-            lambda: Recipe.denoising(
-                model,
-                neighbours=neighbours,
-                careful=careful,
-                clahe=clahe,
-                clip_limit=clip_limit,
-                tiles=size,
-                mask=mask,
-                trust_model=trust_model,
-            )
-        )
-    process(source, target, steps, grid, overwrite, restart)
-
-
-def _read_recipe(path: Path, trust_model: bool) -> Recipe:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ScanError(f"{path} is not a TOML file, but something that is no text.") from None
-    recipe = Recipe.from_toml(text, str(path))
-    steps = [replace(step, trust_model=trust_model) if isinstance(step, Autoencoder) else step for step in recipe.steps]
-    return Recipe(steps, recipe.output, recipe.mask)
-
-
-@app.command(
-    epilog=_examples("napari-kikuchi export scan.up2 patterns", "napari-kikuchi export scan.up1 jpgs --format jpg")
+    epilog=examples("napari-kikuchi export scan.up2 patterns", "napari-kikuchi export scan.up1 jpgs --format jpg")
 )
 def export(
     source: Source,
@@ -396,7 +198,7 @@ def export(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "napari-kikuchi pack patterns scan.up1 --grid 200x300",
         "napari-kikuchi pack denoised scan-denoised.up2 --like scan.up2",
     )
@@ -436,7 +238,7 @@ def pack(
         say_pairing(like, target)
 
 
-@app.command(epilog=_examples("napari-kikuchi models", "napari-kikuchi models --json"))
+@app.command(epilog=examples("napari-kikuchi models", "napari-kikuchi models --json"))
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the model cards as JSON.")] = False,
 ) -> None:
@@ -466,10 +268,11 @@ def _card_lines(card: ModelCard) -> dict[str, str]:
     return {label: text for label, text in lines.items() if text}
 
 
+app.add_typer(processing_commands)
 app.add_typer(map_commands)
 
 
-@app.command(epilog=_examples("napari-kikuchi devices", "napari-kikuchi devices --json"))
+@app.command(epilog=examples("napari-kikuchi devices", "napari-kikuchi devices --json"))
 def devices(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False) -> None:
     """List what networks can compute on here (--backend, --device), and why there is no GPU where there is none."""
     from .autoencoder.model import devices
@@ -485,7 +288,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print it as JS
 app.add_typer(training_commands)
 
 
-@app.command(epilog=_examples("napari-kikuchi demo", "napari-kikuchi demo --output demo-output"))
+@app.command(epilog=examples("napari-kikuchi demo", "napari-kikuchi demo --output demo-output"))
 def demo(
     output: Annotated[
         Path | None,

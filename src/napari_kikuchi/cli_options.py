@@ -20,14 +20,18 @@ __all__ = [
     "DeviceOption",
     "GridOption",
     "Mask",
+    "Output",
     "Overwrite",
+    "Paths",
     "PrecisionOption",
     "Restart",
+    "Scheduler",
     "Size",
     "Source",
-    "Target",
     "Tiles",
+    "Workers",
     "about",
+    "examples",
     "given",
     "in_range",
     "usage",
@@ -75,6 +79,12 @@ def usage(make: Callable[[], T]) -> T:
         raise typer.BadParameter(str(error)) from error
 
 
+def examples(*lines: str) -> str:
+    """What stands below a command's help."""
+    # A blank line between them, since help text joins neighbouring lines.
+    return "\n\n".join(["Examples:", *lines])
+
+
 def about(step: type[Step], name: str) -> Mapping[str, Any]:
     """Meaning and range of a step's parameter, as the step itself tells them."""
     return next(spec.metadata for spec in fields(step) if spec.name == name)
@@ -98,12 +108,35 @@ def _range(about: Mapping[str, Any]) -> str:
 Source = Annotated[
     Path, typer.Argument(metavar="IN", show_default=False, help="A .up1 or .up2 file, or a folder of images.")
 ]
-Target = Annotated[
-    Path,
+Paths = Annotated[
+    list[Path],
     typer.Argument(
-        metavar="OUT",
+        metavar="IN OUT",
         show_default=False,
-        help="A .up1 or .up2 file, or a folder: it gets the file names and format of a source folder, else PNG images.",
+        help="A .up1 or .up2 file or a folder of images, and what to write: a .up1 or .up2 file, or a folder, which "
+        "gets the file names and format of a source folder, else PNG images. With --output, any number of inputs.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FOLDER",
+        help="Write outputs of the inputs' names into this folder. An input may be a folder of .up1 and .up2 files, or "
+        "have * and ? in its name. One that fails does not stop the others.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Compute in so many processes on this machine."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Compute on the workers of this dask scheduler, which see the same files: tcp://node1:8786, or the .json "
+        "file that holds its address.",
     ),
 ]
 GridOption = Annotated[

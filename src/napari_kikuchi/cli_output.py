@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,62 +11,20 @@ from pathlib import Path
 import typer
 
 from .recipe import Autoencoder, Recipe
-from .scan import Grid
 
-__all__ = ["INTERRUPTED", "load_models", "process", "progress_bar", "report_written", "say_pairing"]
+__all__ = [
+    "INTERRUPTED",
+    "Pace",
+    "duration",
+    "load_models",
+    "progress_bar",
+    "report_written",
+    "say_neighbours",
+    "say_pairing",
+]
 
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C stopped."""
-
-
-def process(source: Path, target: Path, recipe: Recipe, grid: Grid | None, overwrite: bool, restart: bool) -> None:
-    """Run a recipe from a file or folder to a file or folder, as `pipeline.process_file`, telling what goes on."""
-    from .file_run import begin
-    from .formats import check_target, is_up, open_scan, save_scan
-    from .formats.partial import check_free_or_begun, discard_partial
-    from .formats.targets import refuse_own_input
-    from .pipeline import apply
-
-    scan = open_scan(source, grid=grid)
-    if is_up(target):
-        refuse_own_input(target, scan)
-        if restart:
-            discard_partial(target)
-        check_free_or_begun(target, overwrite=overwrite)
-        load_models(recipe)
-        run = begin(scan, target, recipe, overwrite=overwrite)
-        _say_neighbours(Recipe.from_toml(run.text))
-        with progress_bar(recipe.title, scan.n) as progress, _resumable(target):
-            for done in run.run():
-                progress(done, scan.n)
-    else:
-        check_target(target, scan, overwrite=overwrite)
-        load_models(recipe)
-        result = apply(scan, recipe)
-        _say_neighbours(Recipe.from_toml(result.recipe))
-        with progress_bar(recipe.title, scan.n) as progress:
-            save_scan(target, result, overwrite=overwrite, progress=progress)
-    report_written(scan.n, target)
-    say_pairing(source, target)
-
-
-@contextmanager
-def _resumable(target: Path) -> Iterator[None]:
-    """Say, where Ctrl-C stops a run, how to go on with it."""
-    from .formats.partial import partial_path
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = partial_path(target)
-        if not kept.exists():
-            raise
-        typer.echo(
-            f"\nStopped: what is finished stays in {kept}, and the same command goes on from there; --restart begins "
-            "anew.",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def load_models(recipe: Recipe) -> None:
@@ -79,7 +39,7 @@ def load_models(recipe: Recipe) -> None:
     typer.echo(f"Loaded; {device_summary()}.", err=True)
 
 
-def _say_neighbours(recipe: Recipe) -> None:
+def say_neighbours(recipe: Recipe) -> None:
     """Say which neighbours the network uses, which may have been left to it."""
     for step in recipe.steps:
         if isinstance(step, Autoencoder):
@@ -89,15 +49,69 @@ def _say_neighbours(recipe: Recipe) -> None:
 
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal."""
+    """Progress on standard error: a bar where that is a terminal, else a line now and then, as for a cluster's log."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=total)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    console, pace = Console(stderr=True), Pace()
+    if not console.is_terminal:
+        yield _Lines(what, pace)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}")
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(what, total=total, pace="")
+        yield lambda done, total: bars.update(task, completed=done, total=total, pace=pace.tell(done, total))
+
+
+class Pace:
+    """How fast patterns are done, and how long the rest takes at the speed of the last two minutes."""
+
+    SECONDS = 120.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._past: deque[tuple[float, int]] = deque()
+
+    def tell(self, done: int, total: int) -> str:
+        """Such as "35 patterns/s, 3 h 4 min left"; empty as long as nothing can be said."""
+        now = self._clock()
+        self._past.append((now, done))
+        while len(self._past) > 2 and now - self._past[1][0] > self.SECONDS:
+            self._past.popleft()
+        begun, before = self._past[0]
+        # What an earlier run had done says nothing of this one's speed.
+        if done == before or now - begun < 1:
+            return ""
+        rate = (done - before) / (now - begun)
+        left = f", {duration((total - done) / rate)} left" if done < total else ""
+        return f"{rate:.3g} patterns/s{left}" if rate < 1000 else f"{rate:,.0f} patterns/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: "40 s", "12 min", "3 h 4 min", "2 d 5 h"."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{hours // 24} d {hours % 24} h"
+
+
+class _Lines:
+    """A line of progress now and then: soon after the beginning, and then seldom enough for a log of days."""
+
+    FIRST, THEN = 15.0, 60.0
+
+    def __init__(self, what: str, pace: Pace) -> None:
+        self._what, self._pace = what, pace
+        self._due = time.monotonic() + self.FIRST
+
+    def __call__(self, done: int, total: int) -> None:
+        said = self._pace.tell(done, total)
+        if time.monotonic() < self._due or not said:
+            return
+        self._due = time.monotonic() + self.THEN
+        typer.echo(f"{self._what}: {done} of {total} patterns, {said}", err=True)
 
 
 def report_written(n: int, target: Path) -> None:

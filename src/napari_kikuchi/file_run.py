@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from . import __version__
-from .blocks import compute, cut_anyhow, processed, settings_of_cut
-from .formats.partial import PartialFile, check_free_or_begun, discard_partial
+from .block_writer import BlockWriter, digest, told_apart
+from .blocks import Block, cut_anyhow, processed, settings_of_cut
+from .formats.partial import PartialFile, check_free_or_begun, discard_partial, partial_path
 from .formats.pixels import conversion
-from .formats.targets import check_space, mapped_file
+from .formats.targets import check_space
 from .formats.up_writing import UPTarget, up_target
 from .lazy_patterns import LazyPatterns
 from .recipe import Recipe
 from .scan import Scan
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 __all__ = ["FileRun", "begin", "discard_partial", "process_to_file"]
 
 
 def process_to_file(
-    scan: Scan, target: str | Path, recipe: Recipe, *, overwrite: bool = False
+    scan: Scan, target: str | Path, recipe: Recipe, *, overwrite: bool = False, client: Client | None = None
 ) -> Generator[int, None, None]:
     """Run a recipe over a scan into an UP file, block by block, going on where an earlier run was stopped.
 
@@ -41,6 +43,9 @@ def process_to_file(
     recipe : Recipe
     overwrite : bool
         Replace an existing target, in the end; never what the scan was opened from.
+    client : distributed.Client, optional
+        Compute on its workers, which have to see source and target under the same paths; see `cluster`. The scan has to
+        be as it was opened.
 
     Yields
     ------
@@ -58,7 +63,7 @@ def process_to_file(
     ScanError
         If the target cannot be written, the recipe cannot be run, or what is there was begun from something else.
     """
-    yield from begin(scan, target, recipe, overwrite=overwrite).run()
+    yield from begin(scan, target, recipe, overwrite=overwrite).run(client)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ class FileRun:
     text: str
     overwrite: bool
 
-    def run(self) -> Generator[int, None, None]:
-        """Do what is not done yet; yields and errors are those of `process_to_file`."""
+    def run(self, client: Client | None = None) -> Generator[int, None, None]:
+        """Do what is not done yet, here or on the workers of a client; yields and errors as `process_to_file`."""
         scan, recipe, target = self.scan, self.recipe, self.target
         blocks = list(cut_anyhow(scan, recipe.rim))
         ends = [target.offset(block.stop) for block in blocks]
@@ -95,25 +100,37 @@ class FileRun:
             yield scan.n - left
             # Computes all patterns once more where their values decide how they are brought to the pixel type.
             scaling = conversion(LazyPatterns(scan, recipe), target.pixel_type, target.path.name)
+            writer = BlockWriter(scan, recipe, target, scaling)
             file.write(0, target.header)
-            computed = compute(scan, recipe, (blocks[number] for number in missing))
-            for number, (block, patterns) in zip(missing, computed, strict=True):
-                for at, data in target.pieces(block.spans, patterns, scaling):
-                    file.write(at, data)
-                file.record(number)
-                left -= block.size
-                yield scan.n - left
+            with closing(
+                self._written(writer, file, {number: blocks[number] for number in missing}, client)
+            ) as written:
+                for number in written:
+                    file.record(number)
+                    left -= blocks[number].size
+                    yield scan.n - left
             file.write(target.offset(target.n), target.data(target.padding))
             file.finish(self.text)
+
+    def _written(
+        self, writer: BlockWriter, file: PartialFile, blocks: dict[int, Block], client: Client | None
+    ) -> Generator[int, None, None]:
+        """Compute and write blocks; yields the number of each."""
+        if client is None:
+            return writer.write(blocks, file.write)
+        from .cluster import spread
+
+        return spread(client, writer, partial_path(self.target.path), blocks)
 
     def _origin(self) -> dict[str, str]:
         """All that the bytes of the output hang on, by what errors call it."""
         scan, recipe, target = self.scan, self.recipe, self.target
+        digests = " ".join(step.digest() for step in recipe.steps)
         return {
-            "the source": _source(scan),
+            "the source": told_apart(scan),
             "the recipe": self.text,
-            "the model, or the background of the recipe": " ".join(step.digest() for step in recipe.steps),
-            "the form of the output": f"{target.n} patterns, {target.pixel_type.name}, header {_digest(target.header)}",
+            "the model or what it runs on, or the background of the recipe": digests,
+            "the form of the output": f"{target.n} patterns, {target.pixel_type.name}, header {digest(target.header)}",
             "the version of napari-kikuchi": __version__,
             "the cut into blocks": f"{settings_of_cut()}, {scan.grid or 'no map'}, rim {recipe.rim}",
         }
@@ -126,28 +143,3 @@ def begin(scan: Scan, target: str | Path, recipe: Recipe, *, overwrite: bool = F
     recipe.prepare()
     recipe = recipe.fit(scan)
     return FileRun(scan, recipe, plan, processed(scan, recipe, scan.patterns).recipe, overwrite)
-
-
-def _source(scan: Scan) -> str:
-    """What tells a scan from another, or from itself after it was changed."""
-    # A few of them, since reading all would take as long as the run.
-    shown = sorted({0, scan.n // 2, scan.n - 1})
-    patterns: Any = np.concatenate([np.asarray(scan.patterns[n : n + 1]) for n in shown])
-    return f"{scan.n} patterns of {scan.pixel_type}, {_digest(patterns.tobytes())}, {_file(scan)}"
-
-
-def _file(scan: Scan) -> str:
-    """What tells the file, or the folder of images, from another, or from itself after it was changed."""
-    file = mapped_file(scan.patterns)
-    if file is not None:
-        status = file.stat()
-        return f"{file.name}, {status.st_size} bytes, changed at {status.st_mtime_ns} ns"
-    if scan.source is None or not scan.source.names:
-        return "in memory" if scan.source is None else scan.source.path.name
-    images = [(name, (scan.source.path / name).stat()) for name in scan.source.names]
-    told = "\n".join(f"{name} {image.st_size} {image.st_mtime_ns}" for name, image in images)
-    return f"{scan.source.path.name}, {_digest(told.encode())}"
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from .recipe import (
     Removal,
 )
 from .scan import Grid, Scan, ScanError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = [
     "apply",
@@ -342,6 +345,7 @@ def process_file(
     overwrite: bool = False,
     restart: bool = False,
     progress: Progress | None = None,
+    client: Client | None = None,
 ) -> Path:
     """Run a recipe from a file or folder to a file or folder, a block at a time.
 
@@ -364,6 +368,8 @@ def process_file(
         Begin anew, where an earlier run was stopped in the middle.
     progress : callable, optional
         Called with the number of patterns done and in all.
+    client : distributed.Client, optional
+        Compute on its workers, which have to see source and target under the same paths. The target is an UP file then.
 
     Returns
     -------
@@ -380,11 +386,13 @@ def process_file(
 
     scan, target = open_scan(source, grid=grid), Path(target)
     if not is_up(target):
+        if client is not None:
+            raise ScanError(f"{target} is a folder by its name; several workers write .up1 and .up2 files only.")
         check_target(target, scan, overwrite=overwrite)
         return save_scan(target, apply(scan, recipe), overwrite=overwrite, progress=progress)
     if restart:
         discard_partial(target)
-    with closing(process_to_file(scan, target, recipe, overwrite=overwrite)) as run:
+    with closing(process_to_file(scan, target, recipe, overwrite=overwrite, client=client)) as run:
         for done in run:
             if progress is not None:
                 progress(done, scan.n)

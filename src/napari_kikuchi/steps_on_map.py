@@ -206,10 +206,12 @@ class Autoencoder(StepOnMap):
             )
 
     def digest(self) -> str:
-        """That of the model's weights and card."""
+        """That of the model's weights and card, with the backend and the precision that are chosen."""
         from .autoencoder.digest import model_digest
+        from .autoencoder.model import Device
 
-        return model_digest(self.model)
+        device = Device.current()
+        return f"{model_digest(self.model)} {device.backend} {device.precision}"
 
     def fit(self, scan: Scan, raw: Scan | None = None, mask: Mask = None) -> Self:
         """The step with the lit part of the detector, from the mean of up to 100 raw patterns, and its neighbours."""

@@ -182,7 +182,10 @@ class PartialFile:
         """
         self._flush()
         if not self._landed:
-            if self._file.seek(0, os.SEEK_END) != self._size:
+            # Opened anew, since others may have written to it, on other machines.
+            with self._partial.open("rb") as whole:
+                size = whole.seek(0, os.SEEK_END)
+            if size != self._size:
                 raise ScanError(f"{self._partial} is not of the {self._size} bytes that the patterns were to take.")
             with self._kept():
                 self._append(b"whole\n")
