@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import uuid
 from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -196,17 +197,25 @@ def fitting_grids(n: int, *, hexagonal: bool = False) -> list[Grid]:
         Hexagonal grids of at least two rows and columns, beginning with a long row or a short one, instead of square
         ones.
     """
-    rows = np.arange(1, n + 1)
-    if not hexagonal:
-        fitting = [Grid(int(r), n // int(r)) for r in rows[n % rows == 0]]
-    else:
-        fitting = []
-        for short_first in (False, True):
-            cells = n + (rows + short_first) // 2
-            fits = (cells % rows == 0) & (cells // rows >= 2) & (rows >= 2)
-            counts = zip(rows[fits].tolist(), (cells // rows)[fits].tolist(), strict=True)
-            fitting += [Grid(r, c, hexagonal=True, short_first=short_first) for r, c in counts]
+    fitting = _hexagonal_grids(n) if hexagonal else _square_grids(n)
     return sorted(fitting, key=lambda grid: (max(grid.shape) / min(grid.shape), grid.rows))
+
+
+def _square_grids(n: int) -> list[Grid]:
+    shorter = np.arange(1, isqrt(n) + 1)
+    sides = {(side, n // side) for side in shorter[n % shorter == 0].tolist()}
+    return [Grid(*pair) for pair in sides | {pair[::-1] for pair in sides}]
+
+
+def _hexagonal_grids(n: int) -> list[Grid]:
+    rows = np.arange(2, n + 1)
+    found = []
+    for short_first in (False, True):
+        cells = n + (rows + short_first) // 2
+        fits = (cells % rows == 0) & (cells // rows >= 2)
+        shapes = zip(rows[fits].tolist(), (cells // rows)[fits].tolist(), strict=True)
+        found += [Grid(*shape, hexagonal=True, short_first=short_first) for shape in shapes]
+    return found
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,9 @@ def test_a_layer_that_is_removed_ends_the_comparison(qtbot, viewer, made, dock, 
     assert dock.canvases[0].levels is None
 
 
-def test_napari_closes_while_it_blinks(qtbot, viewer, dock):
-    dock.blink.value = True
+@pytest.mark.parametrize("way", ["blink", "side_by_side"])
+def test_napari_closes_meanwhile(qtbot, viewer, dock, way):
+    getattr(dock, way).value = True
     viewer.close()
 
 
