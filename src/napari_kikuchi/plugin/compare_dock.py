@@ -91,7 +91,7 @@ class CompareDock(Container[Any]):
     def restart(self) -> None:
         """Compare the layers that are chosen."""
         self._sampling.drop()
-        self._sample, self.status.value = Comparison(), ""
+        self._here, self._sample, self.status.value = Comparison(), Comparison(), ""
         self._listen()
         scans = self._scans()
         self._stage()
