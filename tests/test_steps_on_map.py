@@ -22,6 +22,12 @@ def test_neighbours_are_averaged_on_the_grid():
         step(floats)
 
 
+def test_similar_neighbours_are_not_looked_for_far_away():
+    assert NeighbourAverage(9, "similar").rim == 8
+    with pytest.raises(ScanError, match="windows of up to 9"):
+        NeighbourAverage(11, "similar")
+
+
 def two_crystals(noise):
     """A map of 10x12 patterns of two crystals."""
     random = np.random.default_rng(4)

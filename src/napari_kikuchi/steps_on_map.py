@@ -27,6 +27,8 @@ WINDOWS: dict[Neighbours, int] = {"none": 1, "3x3": 3, "5x5": 5}
 # electrons, where none is best, 0.67 at 60 and 0.14 at 8, where 3x3 is, and 0.06 at 4, where 5x5 is.
 CLEAN, NOISY = 0.8, 0.1
 
+# Every pair of neighbours in a window is compared, and their number grows with the window's fourth power.
+LARGEST_SIMILAR = 9
 # On a smaller map, too few pairs of neighbours tell what the same crystal looks like twice.
 SMALL_MAP = 100
 
@@ -47,7 +49,7 @@ class NeighbourAverage(StepOnMap):
     Raises
     ------
     ScanError
-        If the window is even, or out of its range, or there are no such weights.
+        If the window is even, or out of its range (with "similar" up to 9), or there are no such weights.
     """
 
     kind: ClassVar[str] = "neighbour-average"
@@ -80,6 +82,11 @@ class NeighbourAverage(StepOnMap):
         super().__post_init__()
         if self.window % 2 == 0:
             raise ScanError(f"{self.kind}: window is {self.window}, where an odd number was expected.")
+        if self.weights == "similar" and self.window > LARGEST_SIMILAR:
+            raise ScanError(
+                f"{self.kind}: window is {self.window}, where similar neighbours are looked for in windows of up to "
+                f"{LARGEST_SIMILAR}."
+            )
 
     @property
     def rim(self) -> int:
