@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ __all__ = ["RunFailed", "Runner", "row"]
 
 
 class RunFailed(Exception):
-    """A run went wrong; workers swallow a plain RuntimeError silently, so it travels under this name."""
+    """A run went wrong, in a sentence for the user."""
 
 
 def row(*widgets: Widget) -> Container[Any]:
@@ -68,7 +69,7 @@ class Runner(Container[Any]):
         ----------
         work : generator function
             Yields how much is done, in patterns, and returns the result. Stopped after a yield, it has to leave nothing
-            half-written. What goes wrong it raises under any name but RuntimeError.
+            half-written.
         total : int
             Patterns in all.
         finish : callable
@@ -83,11 +84,8 @@ class Runner(Container[Any]):
             _worker_class=_ClosingWorker,
             _connect={
                 "yielded": self._if_open(partial(self._progressed, total=total)),
-                "returned": self._if_open(partial(self._finish, finish=finish)),
-                "errored": self._if_open(self.fail),
                 "warned": self._if_open(self._warn),
-                "aborted": self._if_open(partial(self.say, self._nothing)),
-                "finished": self._if_open(partial(self._set_running, False)),
+                "finished": self._if_open(lambda: self._ended(self._worker.outcome, finish)),
             },
         )
 
@@ -107,10 +105,8 @@ class Runner(Container[Any]):
             task.run,
             work,
             _connect={
-                "returned": self._if_open(finish),
-                "errored": self._if_open(self._task_failed),
                 "warned": self._if_open(self._warn),
-                "finished": self._if_open(partial(self._set_running, False)),
+                "finished": self._if_open(lambda: self._ended(task.outcome, finish)),
             },
         )
 
@@ -144,17 +140,14 @@ class Runner(Container[Any]):
         if not self._cancelled:
             self.say(told(done, total, done - self._began[1], now - self._began[0]))
 
-    def _finish(self, result: Any, finish: Callable[[Any], None]) -> None:
-        if self._cancelled:  # during the last block, when the worker no longer looks
-            self.say(self._nothing)
-            return
-        finish(result)
-
-    def _task_failed(self, error: Exception) -> None:
-        if isinstance(error, _Cancelled):
-            self.say(self._nothing)
+    def _ended(self, outcome: _Outcome, finish: Callable[[Any], None]) -> None:
+        self._set_running(False)
+        if outcome.error is not None:
+            self.fail(outcome.error)
+        elif outcome.whole:
+            finish(outcome.result)
         else:
-            self.fail(error)
+            self.say(self._nothing)
 
     def _warn(self, warning: tuple[Any, ...]) -> None:
         message, category = warning[0], warning[1]
@@ -192,13 +185,35 @@ def told(done: int, total: int, fresh: int, seconds: float) -> str:
     return f"{so_far}, {rate:.3g} a second, {clock} left"
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """How work ended: whole, with its result; with an error; or stopped.
+
+    Kept by the work itself. Workers tell of no result and of no RuntimeError once they were stopped, and under PySide6
+    napari's own listener to errors takes one argument too few (0.9.2).
+    """
+
+    whole: bool = False
+    result: Any = None
+    error: Exception | None = None
+
+
 class _ClosingWorker(GeneratorWorker):
     """Closes the generator that it was stopped in, which then takes back what it had begun."""
 
-    def work(self) -> Any:
+    outcome = _Outcome()
+
+    def work(self) -> None:
         """Run the generator to its end, or until a stop is asked for."""
         try:
-            return super().work()
+            result = super().work()
+        except Exception as error:  # noqa: BLE001  whatever it is, the user has to hear of it
+            self.outcome = _Outcome(error=error)
+        else:
+            if isinstance(result, Exception):
+                self.outcome = _Outcome(error=result)
+            elif not self.abort_requested:
+                self.outcome = _Outcome(True, result)
         finally:
             self._gen.close()
 
@@ -215,15 +230,18 @@ class _Task(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.worker: Any = None
+        self.outcome = _Outcome()
 
-    def run(self, function: Callable[[Callable[[int, int], None]], Any]) -> Any:
-        """Run in a worker's thread; whatever goes wrong arrives there as an error that says what."""
+    def run(self, function: Callable[[Callable[[int, int], None]], Any]) -> None:
+        """Run in a worker's thread; how it ends is in `outcome`."""
         try:
-            return function(self._report)
-        except MemoryError as error:
-            raise RunFailed("The memory of this machine is not enough for that.") from error
-        except RuntimeError as error:
-            raise RunFailed(str(error)) from error
+            self.outcome = _Outcome(True, function(self._report))
+        except _Cancelled:
+            pass
+        except MemoryError:
+            self.outcome = _Outcome(error=RunFailed("The memory of this machine is not enough for that."))
+        except Exception as error:  # noqa: BLE001  whatever it is, the user has to hear of it
+            self.outcome = _Outcome(error=error)
 
     def _report(self, done: int, total: int) -> None:
         # The worker may report before the name of it is known here.
