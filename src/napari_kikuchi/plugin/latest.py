@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -42,11 +43,16 @@ class Latest(QObject):
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE)
         self._timer.timeout.connect(self._next)
-        self._answers = _Answers()
-        self._answers.came.connect(self._answer)
+        self._post = _Post.office()
         # The thread waits for tasks; it must not keep this object, nor a window that ends, alive.
-        tasks = self._tasks
-        self.destroyed.connect(lambda *_: tasks.put(None))
+        self._here = _Here(self)
+        tasks, here = self._tasks, self._here
+
+        def end(*_: object) -> None:
+            here.leave()
+            tasks.put(None)
+
+        self.destroyed.connect(end)
 
     @property
     def busy(self) -> bool:
@@ -69,7 +75,7 @@ class Latest(QObject):
         task, self._waiting, self._busy = self._waiting, None, True
         if self._thread is None:
             # A daemon: at the end of Python nobody waits for a preview.
-            self._thread = threading.Thread(target=_work, args=(self._tasks, self._answers), daemon=True)
+            self._thread = threading.Thread(target=_work, args=(self._tasks, self._post, self._here), daemon=True)
             self._thread.start()
         self._tasks.put(task)
 
@@ -82,17 +88,50 @@ class Latest(QObject):
         self._next()
 
 
-class _Answers(QObject):
-    """Brings answers to the main thread. The thread holds it, so that it is there to be asked whatever has ended."""
+class _Here:
+    """Where answers go, as long as it is there; Qt ends an object long before Python does."""
 
-    came = Signal(object, object)
+    def __init__(self, latest: Latest) -> None:
+        self._latest: weakref.ref[Latest] | None = weakref.ref(latest)
+
+    def leave(self) -> None:
+        """No answers are wanted any more."""
+        self._latest = None
+
+    def answer(self, answer: Any, error: Exception | None) -> None:
+        """Give an answer, if there is somebody to give it to."""
+        latest = None if self._latest is None else self._latest()
+        if latest is not None:
+            latest._answer(answer, error)
 
 
-def _work(tasks: SimpleQueue[Task | None], answers: _Answers) -> None:
+class _Post(QObject):
+    """Brings answers to the main thread. One for all, which lives as long as the program.
+
+    An object of Qt that a thread holds may be destroyed by that thread, and takes the program with it.
+    """
+
+    came = Signal(object, object, object)
+    _only: ClassVar[_Post | None] = None
+
+    @classmethod
+    def office(cls) -> _Post:
+        """The only one; first asked for on the main thread."""
+        if cls._only is None:
+            cls._only = cls()
+            cls._only.came.connect(cls._only.deliver)
+        return cls._only
+
+    def deliver(self, here: _Here, answer: Any, error: Exception | None) -> None:
+        """Runs on the main thread."""
+        here.answer(answer, error)
+
+
+def _work(tasks: SimpleQueue[Task | None], post: _Post, here: _Here) -> None:
     while (task := tasks.get()) is not None:
         answer, error = None, None
         try:
             answer = task()
         except Exception as failure:  # noqa: BLE001  whatever it is, the main thread has to hear of it
             error = failure
-        answers.came.emit(answer, error)
+        post.came.emit(here, answer, error)

@@ -99,7 +99,7 @@ class Runner(Container[Any]):
         self._cancelled, self._began = False, None
         self._set_running(True)
         self.progress.max, self.progress.value = total, 0
-        task = _Task(self.native)
+        task = _Task()
         task.progressed.connect(self._if_open(self._progressed))
         self._worker = task.worker = create_worker(
             task.run,
@@ -223,12 +223,15 @@ class _Cancelled(Exception):
 
 
 class _Task(QObject):
-    """A function that takes a progress callback, made stoppable, its progress told on the main thread."""
+    """A function that takes a progress callback, made stoppable, its progress told on the main thread.
+
+    Without a parent: it has to be there for its thread when the window is gone.
+    """
 
     progressed = Signal(int, int)
 
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.worker: Any = None
         self.outcome = _Outcome()
 
