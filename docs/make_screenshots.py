@@ -108,7 +108,7 @@ def tutorial() -> None:
     viewer = window("nickel")
     picture(viewer, "tutorial-1-opened")
     widget = dock(viewer, "Recipe")
-    widget.steps.add("dynamic-background")
+    widget.steps.add("dynamic-background").on.setChecked(False)
     widget.steps.add("autoencoder")
     wait_until(lambda: widget.before_after.height() > 0)
     picture(viewer, "tutorial-2-preview")
@@ -129,7 +129,7 @@ def tutorial() -> None:
         widget.target.value = Path(folder) / "nickel-denoised.up1"
         widget.run()
         wait_until(lambda: bool(widget.copy_button.visible))
-        widget.target.value = "C:/scans/nickel-denoised.up1"
+        widget.target.line_edit.value = "C:/scans/nickel-denoised.up1"
         widget.runner.say(widget.status.value.replace(folder, "C:/scans"))
         shoot(viewer, "tutorial-4-saved")
 

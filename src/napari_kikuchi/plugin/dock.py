@@ -20,7 +20,7 @@ from .latest import Latest
 from .layers import add_to_viewer, index_shown, scan_from_layer
 from .preview import BeforeAfter, Learnt, Notes, Preview, compute_preview
 from .run import Done, run_in_memory, run_lazily, run_to_file
-from .runner import Runner, row
+from .runner import Runner, let_wrap, row
 from .subset import SubsetPicker, place_shown
 
 __all__ = ["ProcessingDock", "layer_picker", "row"]
@@ -33,7 +33,7 @@ SLOW = 300
 
 def layer_picker() -> ComboBox:
     """A choice among the viewer's image layers, kept up to date by napari."""
-    picker = create_widget(annotation="napari.layers.Image", name="layer", label="Patterns of")
+    picker = create_widget(annotation="napari.layers.Image", name="layer", label="Layer")
     picker.tooltip = "The image layer to process: (rows, columns, height, width) or (n, height, width)."
     return cast(ComboBox, picker)
 
@@ -96,7 +96,7 @@ class ProcessingDock(Container[Any]):
             "Image quality Q (Krieger Lassen): how far a pattern's spectrum lies towards low frequencies. It measures "
             "smoothness, and does not say whether a pattern indexes better."
         )
-        self.quality.setWordWrap(True)
+        let_wrap(self.quality)
         self.notes = Notes()
         for widget in (self._shown.native, self.before_after, self.quality, self.notes):
             layout.addWidget(widget)

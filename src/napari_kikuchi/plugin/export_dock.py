@@ -60,7 +60,10 @@ class ExportDock(Container[Any]):
         self.runner.watch(self.native)
         self.export_button, self.cancel_button = self.runner.run_button, self.runner.cancel_button
         self.status = self.runner.status
-        self.native.layout().addStretch()
+        layout = self.native.layout()
+        for widget in (self.runner, self.copy_button):
+            layout.addWidget(widget.native)
+        layout.addStretch()
         self.export_button.changed.connect(self.run)
         self.format.changed.connect(self._show_target)
         self.layer.changed.connect(self._layer_changed)
@@ -117,10 +120,10 @@ class ExportDock(Container[Any]):
 
     def _finish(self, _: Any, scan: Scan, target: Path) -> None:
         if self.format.value in IMAGES:
-            self.runner.say(f"Wrote {scan.n} images into {target}.")
+            self.runner.say(f"Wrote {scan.n} images into {target.name}.")
             return
         found = None if scan.source is None else sidecars(scan.source.path, target)
-        self.runner.say(" ".join([f"Wrote {scan.n} patterns to {target}.", *([str(found)] if found else [])]))
+        self.runner.say("\n".join([f"Wrote {scan.n} patterns to {target.name}.", *([str(found)] if found else [])]))
         self._offer(found)
 
     def _offer(self, found: Sidecars | None) -> None:

@@ -10,6 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..autoencoder.model import DEFAULT_MODEL, ModelCard, shipped_models
+from .device_picker import DevicePicker
+from .runner import let_wrap
 
 __all__ = ["ModelPicker"]
 
@@ -39,7 +41,7 @@ def told_in_full(card: ModelCard) -> str:
 
 
 class ModelPicker(Container[Any]):
-    """A model by its name or path as `value`, with its card, and buttons to bring one's own."""
+    """A model by its name or path as `value`, with its card, buttons to bring one's own, and what it computes on."""
 
     def __init__(self, **described: Any) -> None:
         self._trusted: set[str] = set()
@@ -57,9 +59,10 @@ class ModelPicker(Container[Any]):
             widgets=[self.open_card, self.open_file, self.open_folder], layout="horizontal", labels=False
         )
         buttons.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[self.choice, self.card, buttons], labels=False, **described)
+        self.device = DevicePicker()
+        super().__init__(widgets=[self.choice, self.card, buttons, self.device], labels=False, **described)
         self.margins = (0, 0, 0, 0)
-        self.card.native.setWordWrap(True)
+        let_wrap(self.card.native)
         self.choice.changed.connect(self._show_card)
         self.open_card.changed.connect(self._tell)
         self.open_file.changed.connect(self._ask_file)

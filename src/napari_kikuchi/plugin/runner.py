@@ -12,11 +12,12 @@ from magicgui.widgets import Container, Label, ProgressBar, PushButton, Widget
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from ..scan import ScanWarning
 from .closing import when_closed
 
-__all__ = ["RunFailed", "Runner", "row"]
+__all__ = ["RunFailed", "Runner", "let_wrap", "row"]
 
 
 class RunFailed(Exception):
@@ -28,6 +29,12 @@ def row(*widgets: Widget) -> Container[Any]:
     container: Container[Any] = Container(widgets=list(widgets), layout="horizontal", labels=False)
     container.margins = (0, 0, 0, 0)
     return container
+
+
+def let_wrap(label: QLabel) -> None:
+    """Let a label break its lines, and never make a dock wider, as a long path would."""
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
 
 
 class Runner(Container[Any]):
@@ -52,7 +59,7 @@ class Runner(Container[Any]):
         self.status = Label(value="")
         super().__init__(widgets=[row(self.run_button, self.cancel_button), self.progress, self.status], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.status.native.setWordWrap(True)
+        let_wrap(self.status.native)
         self.status.min_height = 40  # two lines, so that a longer sentence moves nothing
         self.cancel_button.changed.connect(self.cancel)
 
