@@ -1,0 +1,88 @@
+"""The default network against what the machine can do, and over several workers, for performance.py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from figures import Figure, rates, textured
+from simulated import write
+
+__all__ = ["network", "workers"]
+
+SIDES = {60: 400, 120: 400, 236: 400, 480: 100}
+# Large enough that a processor is at its best.
+PRODUCT = 3072
+
+
+def network() -> list[Figure]:
+    """Patterns a second of the default network, whole and without its arithmetic, and what the machine can do."""
+    from napari_kikuchi.autoencoder.denoiser import DenoisingModel, open_model, trained_network
+    from napari_kikuchi.autoencoder.devices import policy_here, precision
+    from napari_kikuchi.autoencoder.networks import macs_per_pixel
+
+    model = open_model()
+    idle = DenoisingModel(model.card, lambda size: lambda inputs: inputs[..., 0], model.values_per_pixel)
+    figures = []
+    for side, n in SIDES.items():
+        patterns = textured((n, side, side)) / np.float32(255)
+        ways = {
+            "whole": (n, lambda patterns=patterns: model.predict(patterns)),
+            "all but the network": (n, lambda patterns=patterns: idle.predict(patterns)),
+        }
+        seen, _ = model._inputs(patterns[:1], None, None)
+        size = seen.shape[1], seen.shape[2]
+        with precision(policy_here()):
+            flop = 2 * macs_per_pixel(trained_network(model.card.name, size)) * size[0] * size[1]
+        figures += [
+            *rates("network", side, ways, rounds=3),
+            Figure("network", "arithmetic", side, flop / 1e9, "GFLOP a pattern", flop / 1e9, flop / 1e9),
+        ]
+    return [*figures, *(product(kind) for kind in ("float32", "bfloat16"))]
+
+
+def product(kind: str) -> Figure:
+    """The machine's rate of multiplying matrices, in TensorFlow."""
+    import tensorflow as tf
+
+    matrix: Any = tf.cast(tf.random.normal((PRODUCT, PRODUCT)), kind)
+    multiply = tf.function(lambda a: tf.matmul(a, a))
+    # Of three dimensions, since TensorFlow hands only those of 16 bits to the library that is fast with them.
+    matrix = matrix[None]
+    multiply(matrix)
+    found = []
+    for _ in range(5):
+        started = time.perf_counter()
+        multiply(matrix).numpy()
+        found.append(2 * PRODUCT**3 / (time.perf_counter() - started) / 1e9)
+    return Figure("network", f"matrix product, {kind}", 0, float(np.median(found)), "GFLOP/s", min(found), max(found))
+
+
+def workers(side: int = 236) -> list[Figure]:
+    """The default network by the command line, in one process and spread over one and two of its workers.
+
+    Of two runs with few and with many patterns, the difference: so that the start of processes does not count.
+    """
+    figures = []
+    with tempfile.TemporaryDirectory() as name:
+        files = {n: write(Path(name) / f"{n}.up2", textured((n, side, side), np.uint16), None) for n in (300, 1500)}
+        for way, more in {"no workers": [], "1 worker": ["--workers", "1"], "2 workers": ["--workers", "2"]}.items():
+            few, many = (_denoised(files[n], more) for n in files)
+            rate = (1500 - 300) / (many - few)
+            figures.append(Figure("workers", way, side, rate, "patterns/s", rate, rate))
+    return figures
+
+
+def _denoised(source: Path, more: list[str]) -> float:
+    """Seconds that the command line takes for a file."""
+    target = source.with_name("out.up2")
+    command = [sys.executable, "-m", "napari_kikuchi", "denoise", "--overwrite", "--neighbours", "none", *more]
+    started = time.perf_counter()
+    subprocess.run([*command, str(source), str(target)], check=True, capture_output=True)
+    return time.perf_counter() - started
