@@ -5,8 +5,8 @@
 
 Writes results/performance.csv beside this file; with --parts, the other parts' figures stay as they are. --docs makes
 docs/performance.md and its plots from the results. --kikuchipy names a Python interpreter that has kikuchipy, which is
-then compared with. Start it under a screen (xvfb-run) to measure napari too. Nothing else may run meanwhile; needs 45 GB
-of free disk for the part `memory`.
+then compared with. Start it under a screen (xvfb-run) to measure napari too. Nothing else may run meanwhile; the part
+`memory` needs 25 GB of free disk.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def _large_file(gigabytes: float) -> Iterator[Path]:
 
 
 def opening(display: str) -> list[Figure]:
-    """Open 10 GB and look at the first pattern: in a script, with its imports, and in napari where there is a screen."""
+    """Open 10 GB and look at the first pattern: in a script, with its imports, and in napari if there is a screen."""
     ways = {"in a script": _OPEN} | ({"in napari's window": _SHOW} if display else {})
     figures = []
     with _large_file(OPENED_GB) as path:
@@ -111,14 +111,15 @@ def file_to_file(n: int = 600, side: int = 236) -> list[Figure]:
     """The default network from file to file, and alone on what lies in memory as it sees it, in the same blocks."""
     from napari_kikuchi.autoencoder.denoiser import open_model
     from napari_kikuchi.blocks import cut_anyhow
+    from performance_network import seen_by
 
     pixels = textured((n, side, side), np.uint16)
     recipe = nk.Recipe([nk.Autoencoder(neighbours="none")])
     with tempfile.TemporaryDirectory() as name:
         scan = nk.open_scan(write(Path(name) / "scan.up2", pixels, None))
         model = open_model()
-        seen, _ = model._inputs((pixels[:75] / np.float32(65535)).astype(np.float32), None, None)
-        network = model._network(seen.shape[1:3])
+        seen = seen_by(model, (pixels[:75] / np.float32(65535)).astype(np.float32))
+        network = model.network(seen.shape[1:3])
         length = next(iter(cut_anyhow(scan, 0))).size
 
         def alone() -> None:

@@ -12,7 +12,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 Rows = list[dict[str, Any]]
 SCAN = 10_000_000
 # For the estimate of what a GPU would take: NVIDIA's figure for an H100 in 16 bits, without sparsity; the share of it
-# that networks of small convolutions reach; cores beside each GPU; and what a fast network file system reads and writes.
+# that networks of small convolutions reach; cores beside each GPU; and what a fast file system reads and writes.
 GPU_TFLOPS, GPU_SHARE, GPU_CORES, DISK_GB = 990, 0.1, 16, 2.0
 
 TEMPLATE = """# How fast is it, and how much memory does it take?

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_kikuchi.patches import Patch
+from napari_kikuchi.processing.rescale import to_levels
 from napari_kikuchi.recipe import (
     STEPS,
     Autoencoder,
@@ -272,3 +273,9 @@ def test_a_step_learns_from_what_those_before_it_leave(nickel, before):
     whole = Patch(scan.grid, (0, 3), (0, 3), 1)
     left = before(floats, None, whole) if before.kind == "neighbour-average" else before(floats)
     np.testing.assert_allclose(static.learnt, left.mean(axis=0), rtol=1e-6)
+
+
+def test_8_bit_patterns_are_equalised_as_they_would_be_by_way_of_floating_point():
+    patterns = np.random.default_rng(3).integers(0, 256, (3, 40, 50)).astype(np.uint8)
+    recipe = Recipe([Clahe(2.0, (4, 5))])
+    np.testing.assert_array_equal(recipe(patterns), to_levels(recipe.floats(patterns), np.dtype(np.uint8)))

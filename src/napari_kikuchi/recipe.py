@@ -126,6 +126,10 @@ class Recipe:
         from .processing.rescale import stretch, to_levels
 
         mask = self._inside(patterns)
+        if mask is None and patterns.dtype == np.uint8 and len(self.steps) == 1 and not self.stretches:
+            done = self.steps[0].on_levels(patterns)
+            if done is not None:
+                return done
         floats = self.floats(patterns, patch)
         if self.stretches:
             floats = stretch(floats, mask)

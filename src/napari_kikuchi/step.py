@@ -75,6 +75,10 @@ class Step:
         """Apply to a block of patterns."""
         raise NotImplementedError
 
+    def on_levels(self, patterns: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """What the step alone makes of 8-bit patterns, to the bit, where that is known without floating point."""
+        return None
+
     def __post_init__(self) -> None:
         for spec in fields(self):
             self._check(spec.name, getattr(self, spec.name), spec.metadata)

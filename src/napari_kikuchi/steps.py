@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .processing.background import Operation
@@ -236,6 +237,12 @@ class Clahe(Step):
         from .processing.clahe import clahe
 
         return clahe(patterns, self.clip_limit, self.tiles, mask)
+
+    def on_levels(self, patterns: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Equalise 8-bit patterns as they are."""
+        from .processing.clahe import clahe
+
+        return clahe(patterns, self.clip_limit, self.tiles)
 
 
 @dataclass(frozen=True)

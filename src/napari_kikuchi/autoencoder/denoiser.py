@@ -106,7 +106,8 @@ class DenoisingModel:
         largest = batch or self._largest_batch(patterns.shape[1], patterns.shape[2])
         denoised = np.zeros_like(patterns)
         for part in _evenly(len(patterns), largest):
-            denoised[part] = self._batch(patterns[part], None if average is None else average[part], mask, careful)
+            of_part = None if average is None else average[part]
+            self._batch(patterns[part], of_part, mask, careful, denoised[part])
         return denoised
 
     def _largest_batch(self, height: int, width: int) -> int:
@@ -119,15 +120,16 @@ class DenoisingModel:
         average: NDArray[np.float32] | None,
         mask: NDArray[np.bool_] | None,
         careful: bool,
-    ) -> NDArray[np.float32]:
-        height, width = patterns.shape[1:]
+        denoised: NDArray[np.float32],
+    ) -> None:
         images = self._images(patterns, average, mask)
         shifts = SHIFTS if careful else SHIFTS[:1]
         moved = [self._shifted(images, shift, max(map(max, shifts))) for shift in shifts]
         outputs = np.mean(moved, axis=0) if careful else moved[0]
-        if outputs.shape[1:] != (height, width):
-            outputs = np.stack([resize(pattern, (height, width)) for pattern in outputs])
-        return outputs if mask is None else np.where(mask, outputs, 0).astype(np.float32)
+        for output, pattern in zip(outputs, denoised, strict=True):
+            pattern[...] = output if output.shape == pattern.shape else resize(output, pattern.shape)
+        if mask is not None:
+            denoised[:, ~mask] = 0
 
     def _images(
         self, patterns: NDArray[np.float32], average: NDArray[np.float32] | None, mask: NDArray[np.bool_] | None
@@ -159,7 +161,7 @@ class DenoisingModel:
         how: Any = {} if self.card.normalisation == "background" else {"mode": "symmetric"}
         framed = np.pad(images, [(0, 0), *edges, (0, 0)], **how)
         rows, columns = (slice(start, start + extent) for start, extent in zip(starts, extents, strict=True))
-        outputs: NDArray[np.float32] = self._network((framed.shape[1], framed.shape[2]))(framed)[:, rows, columns]
+        outputs: NDArray[np.float32] = self.network((framed.shape[1], framed.shape[2]))(framed)[:, rows, columns]
         return outputs
 
     def _working_size(self, height: int, width: int) -> tuple[int, int]:
@@ -168,7 +170,8 @@ class DenoisingModel:
             return self.card.size
         return working_size((height, width), self.card.sides) if self.card.sides else (height, width)
 
-    def _network(self, size: tuple[int, int]) -> Callable[..., Any]:
+    def network(self, size: tuple[int, int]) -> Callable[..., Any]:
+        """The function from what the network sees, (n, *size, channels), to images, (n, *size)."""
         with self._lock:
             if size not in self._networks:
                 self._networks[size] = self._network_for(size)

@@ -44,8 +44,12 @@ def to_levels(patterns: NDArray[np.float32], pixel_type: np.dtype[Any]) -> NDArr
     if not np.issubdtype(pixel_type, np.integer):
         return patterns.astype(pixel_type, copy=False)
     top = np.iinfo(pixel_type).max
-    scaled = patterns * np.float32(top)
-    return np.clip(np.rint(scaled, out=scaled), 0, top, out=scaled).astype(pixel_type)
+    levels = np.empty(patterns.shape, dtype=pixel_type)
+    # One by one, so that all that is made of a pattern on the way stays in the processor's cache.
+    for pattern, out in zip(patterns, levels, strict=True):
+        scaled = pattern * np.float32(top)
+        out[...] = np.clip(np.rint(scaled, out=scaled), 0, top, out=scaled)
+    return levels
 
 
 def quantise(patterns: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
@@ -71,7 +75,10 @@ def stretch(patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None = None
     n = len(patterns)
     inside = patterns.reshape(n, -1) if mask is None else patterns[:, mask]
     low, high = np.percentile(inside, PERCENTILES, axis=1).astype(np.float32)
-    span = (high - low)[:, None, None]
-    flat = ~(span > 0)
-    stretched = np.clip((patterns - low[:, None, None]) / np.where(flat, 1, span), 0, 1)
-    return np.where(flat, np.float32(0.5), stretched).astype(np.float32, copy=False)
+    stretched = np.full(patterns.shape, 0.5, dtype=np.float32)
+    for pattern, out, dark, bright in zip(patterns, stretched, low, high, strict=True):
+        if bright > dark:
+            np.subtract(pattern, dark, out=out)
+            out /= bright - dark
+            np.clip(out, 0, 1, out=out)
+    return stretched
