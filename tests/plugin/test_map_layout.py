@@ -55,6 +55,16 @@ def test_a_step_gives_the_aspect_and_hexagons_have_one_of_their_own():
     assert MapLayout.of(Grid(2, 3, True), 5, (0.0, 0.0)).size == pytest.approx((3, 1.7320508))
 
 
+@pytest.mark.parametrize("grid", [Grid(1, 500), Grid(500, 1), Grid(2, 900, hexagonal=True)])
+def test_a_line_is_thick_enough_to_be_seen(grid):
+    width, height = MapLayout.of(grid, grid.size, (1.0, 1.0)).size
+    assert max(width, height) == pytest.approx(20 * min(width, height))
+
+
+def test_a_map_of_one_value_is_middle_grey():
+    assert MapLayout.of(Grid(1, 2), 2, (1, 1)).picture(np.full((1, 2), 7.0))[..., 0].tolist() == [[128, 128]]
+
+
 def test_short_rows_lie_half_a_point_to_the_right():
     layout = MapLayout.of(Grid(2, 3, hexagonal=True), 5, (2.0, 1.0))
     assert [layout.centre(number) for number in range(5)] == [(1, 0.5), (3, 0.5), (5, 0.5), (2, 1.5), (4, 1.5)]

@@ -358,7 +358,7 @@ def test_what_has_to_be_computed_is_sampled_until_one_asks_for_more(qtbot, viewe
     dock.layer.value = lazy
     qtbot.waitUntil(lambda: not dock.busy and dock.maps[0].growing.known > 0, timeout=20_000)
     assert 4 <= dock.maps[0].growing.known < 9
-    assert "of 9 patterns" in dock._views[0].state.text()
+    assert "of 9)" in dock._views[0].state.text()
     dock.rest_button.native.click()
     qtbot.waitUntil(lambda: dock.maps[0].growing.whole and not dock.busy, timeout=20_000)
 

@@ -37,6 +37,7 @@ from .dock import layer_picker, row
 from .histogram import FIRST, SECOND, Histogram
 from .latest import Latest
 from .layers import scan_from_layer
+from .narrow import let_shrink
 from .pattern_canvas import PatternCanvas
 from .places import is_pattern_layer, number_shown
 from .staging import Staging
@@ -60,6 +61,8 @@ class CompareDock(Container[Any]):
         self.first, self.second = layer_picker(), layer_picker()
         self.first.label, self.first.tooltip = "A", "The layer that is called A here, such as the raw patterns."
         self.second.label, self.second.tooltip = "B", "The layer that is called B here, such as the denoised ones."
+        for picker in (self.first, self.second):
+            let_shrink(picker)
         self.one_contrast = CheckBox(value=True, text="One contrast for A and B", tooltip=_CONTRAST_TOOLTIP)
         self.side_by_side = CheckBox(value=False, text="Side by side in the window", tooltip=_SIDE_TOOLTIP)
         self.blink = CheckBox(value=False, text="Blink", tooltip=_BLINK_TOOLTIP)

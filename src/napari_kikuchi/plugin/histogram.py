@@ -39,7 +39,7 @@ class Histogram(QWidget):
         super().__init__()
         self._title = title
         self.edges, self.counts = counted(np.empty(0), np.empty(0))
-        self.setMinimumSize(80, 80)
+        self.setMinimumSize(60, 60)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def sizeHint(self) -> QSize:

@@ -33,7 +33,7 @@ class MapCanvas(QWidget):
         self.setMouseTracking(True)
         # Takes the keys from a number or list that would swallow them; those it does not know go on to the window.
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setMinimumSize(120, 120)
+        self.setMinimumSize(80, 80)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setToolTip(
@@ -48,8 +48,8 @@ class MapCanvas(QWidget):
         self._grabbed: QPointF | None = None
 
     def sizeHint(self) -> QSize:
-        """Enough to see grains, little enough to leave room for the rest of a dock."""
-        return QSize(300, 300)
+        """Enough to see grains, little enough for two beside one another in a dock."""
+        return QSize(200, 200)
 
     def show_layout(self, layout: MapLayout | None) -> None:
         """Begin another map, or show none."""

@@ -15,6 +15,8 @@ __all__ = ["MapLayout"]
 
 # Of the values: what is shown between black and white.
 PERCENTILES = (0.5, 99.5)
+# Of a map's longer side, what its shorter one has at least.
+THINNEST = 0.05
 # Alpha of points whose value is not known yet.
 WAITING = 60
 
@@ -38,9 +40,14 @@ class MapLayout:
 
     @classmethod
     def of(cls, grid: Grid, n: int, step: tuple[float, float]) -> MapLayout:
-        """The layout of a map with a step in micrometres, (0, 0) if unknown."""
+        """The layout of a map with a step in micrometres, (0, 0) if unknown.
+
+        Cells have the aspect of the step, but where the map is a line or nearly so, which would be too thin to see.
+        """
         regular = (1.0, sqrt(3) / 2) if grid.hexagonal else (1.0, 1.0)
-        return cls(grid, n, step if min(step) > 0 else regular)
+        dx, dy = step if min(step) > 0 else regular
+        width, height = grid.columns * dx, grid.rows * dy
+        return cls(grid, n, (dx * max(1, THINNEST * height / width), dy * max(1, THINNEST * width / height)))
 
     @property
     def size(self) -> tuple[float, float]:
@@ -86,9 +93,10 @@ class MapLayout:
         """
         known = np.isfinite(values)
         low, high = np.percentile(values[known], PERCENTILES) if known.any() else (0.0, 1.0)
-        grey = np.clip((np.where(known, values, low) - low) / (high - low if high > low else 1), 0, 1) * 255
+        span = high - low
+        shares = np.clip((np.where(known, values, low) - low) / span, 0, 1) if span > 0 else np.full(values.shape, 0.5)
         pixels = np.empty((*self.grid.shape, 4), np.uint8)
-        pixels[..., :3] = np.where(known, np.rint(grey), 128)[..., None]
+        pixels[..., :3] = np.where(known, np.rint(255 * shares), 128)[..., None]
         pixels[..., 3] = np.where(self._there, np.where(known, 255, WAITING), 0)
         if not self.grid.hexagonal:
             return pixels

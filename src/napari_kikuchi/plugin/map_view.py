@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..processing.maps import Measure, Region
 from ..scan import Scan
 from ..scan_maps import GrowingMap
 from .map_canvas import MapCanvas
 from .map_layout import MapLayout
+from .narrow import ElidedLabel
 
 __all__ = ["TITLES", "LayerMap", "MapView", "pictures", "written"]
 
@@ -62,15 +63,15 @@ class LayerMap:
         """How far it is, and the range of its values once it is whole."""
         growing = self.growing
         if growing.known == 0:
-            return f"{TITLES[self.of]} ..."
+            return "..."
         low, high = np.nanmin(growing.values), np.nanmax(growing.values)
-        known = "" if growing.whole else f", {growing.known:,} of {growing.n:,} patterns"
-        return f"{TITLES[self.of]}, {written(low)} to {written(high)}{known}"
+        known = "" if growing.whole else f" ({growing.known:,} of {growing.n:,})"
+        return f"{written(low, 3)} to {written(high, 3)}{known}"
 
 
-def written(value: float) -> str:
-    """A value of a map: a share with its digits, an intensity in whole levels."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def written(value: float, digits: int = 4) -> str:
+    """A value of a map: a share with some digits, an intensity in whole levels."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def pictures(maps: list[LayerMap], *, beyond_sample: bool = False) -> Iterator[list[NDArray[np.uint8]]]:
@@ -97,10 +98,9 @@ class MapView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = QLabel()
+        self.name = ElidedLabel()
         self.canvas = MapCanvas()
-        self.state = QLabel()
-        self.state.setWordWrap(True)
+        self.state = ElidedLabel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)

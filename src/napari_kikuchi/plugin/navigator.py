@@ -25,6 +25,7 @@ from .dock import layer_picker, row
 from .latest import Latest
 from .layers import scan_from_layer
 from .map_view import TITLES, LayerMap, MapView, pictures, written
+from .narrow import let_shrink
 from .pattern_canvas import RegionCanvas
 from .places import is_pattern_layer, layer_in_hand, move_to, number_shown
 from .shortcuts import bind_shortcuts
@@ -55,6 +56,8 @@ class NavigatorDock(Container[Any]):
         self.add_button = PushButton(text="Add as layer", tooltip="Add the map as an image layer of its own.")
         self.save_button = PushButton(text="Save ...", tooltip="Save the map as TIFF, PNG or CSV.")
         self.under_mouse, self.status = Label(value=""), Label(value="")
+        for picker in (self.layer, self.beside):
+            let_shrink(picker)
         super().__init__(widgets=[self.layer, self.of, self.beside, self.region])
         self._views = [MapView(), MapView()]
         self.region_canvas = RegionCanvas()

@@ -18,6 +18,7 @@ from .closing import when_closed
 from .dock import layer_picker, row
 from .layers import scan_from_layer, set_map
 from .map_view import LayerMap, MapView, pictures
+from .narrow import let_shrink
 from .places import is_pattern_layer, move_to, number_shown
 from .shortcuts import bind_shortcuts
 
@@ -37,6 +38,7 @@ class SetMapDock(Container[Any]):
         self._filling = False
         self._choices: list[tuple[str, Any]] = []
         self.layer = layer_picker()
+        let_shrink(self.layer)
         self.present = Label(label="Now", value="")
         self.points = ComboBox(label="Points", choices=list(KINDS), tooltip=_POINTS_TOOLTIP)
         self.fits = ComboBox(label="Map", choices=self._fitting, tooltip=_FITS_TOOLTIP)
