@@ -1,6 +1,6 @@
 """What a dock runs over, where the result goes, and how a run ends that does not come to its end."""
 
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -31,19 +31,27 @@ def shown(monkeypatch):
 
 
 @pytest.fixture
-def slowly(monkeypatch):
-    """One pattern a block, and each as slow as a network; a list that grows with each."""
-    equalise, done = Clahe.__call__, []
+def held(monkeypatch):
+    """One pattern a block, and from the second one on each waits until it is let go; a list that grows with each."""
+    equalise, done = Clahe.__call__, Held()
 
     def slow(self, patterns, mask=None):
-        time.sleep(0.1)
         done.append(len(patterns))
+        if len(done) > 1:
+            done.let_go.wait(60)
         return equalise(self, patterns, mask)
 
     monkeypatch.setattr("napari_kikuchi.blocks.BLOCK_PIXELS", 60 * 60)
     monkeypatch.setattr("napari_kikuchi.blocks.usable_cores", lambda: 1)
     monkeypatch.setattr(Clahe, "__call__", slow)
-    return done
+    yield done
+    done.let_go.set()
+
+
+class Held(list):
+    def __init__(self):
+        super().__init__()
+        self.let_go = threading.Event()
 
 
 def run(qtbot, viewer, dock, layers=2):
@@ -128,35 +136,37 @@ def test_a_file_dialog_that_is_closed_runs_nothing(dock, monkeypatch):
     assert not dock.runner.running
 
 
-def start_into_file(qtbot, viewer, dock, target, slowly):
+def start_into_file(qtbot, viewer, dock, target, held):
     scan = nk.scan_from_layer(viewer.layers[0])
     dock.run_to(target, scan, CLAHE, finish=lambda _: None)
-    qtbot.waitUntil(lambda: len(slowly) > 1, timeout=30_000)
+    qtbot.waitUntil(lambda: len(held) > 1, timeout=30_000)
 
 
 def left_in(folder):
     return {path.name for path in folder.iterdir()} - {"nickel.up2"}
 
 
-def test_cancel_stops_within_a_block_and_leaves_no_file(qtbot, viewer, dock, tmp_path, slowly):
-    start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", slowly)
+def test_cancel_stops_within_a_block_and_leaves_no_file(qtbot, viewer, dock, tmp_path, held):
+    start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", held)
     dock.cancel_button.native.click()
+    held.let_go.set()
     qtbot.waitUntil(lambda: dock.run_button.enabled, timeout=30_000)
-    assert sum(slowly) < 9
+    assert sum(held) < 5
     assert not left_in(tmp_path)
     assert "nothing was added" in dock.status.value
     assert not dock.progress.visible
 
 
 @pytest.mark.parametrize("what", ["dock", "window"])
-def test_closing_during_a_run_ends_it_and_leaves_no_file(qtbot, viewer, dock, tmp_path, slowly, what):
-    start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", slowly)
+def test_closing_during_a_run_ends_it_and_leaves_no_file(qtbot, viewer, dock, tmp_path, held, what):
+    start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", held)
     if what == "dock":
         viewer.window.remove_dock_widget(dock.native)
     else:
         viewer.close()
+    held.let_go.set()
     qtbot.waitUntil(lambda: not left_in(tmp_path), timeout=30_000)
-    assert sum(slowly) < 9
+    assert sum(held) < 5
     assert not (tmp_path / "out.up2").exists()
 
 
