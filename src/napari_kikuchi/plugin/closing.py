@@ -10,28 +10,32 @@ from qtpy.QtWidgets import QWidget
 __all__ = ["when_closed"]
 
 
+# What waits for the end of a widget. Python's garbage collection takes functions apart before it ends the widget that
+# alone holds them, and Qt would then call what is left of them: the program crashes (seen with PyQt 6.11).
+_waiting: set[Callable[..., None]] = set()
+
+
 def when_closed(widget: QWidget, react: Callable[[], None]) -> None:
     """Call a function once, when the dock of a widget is closed or the window goes.
 
     napari takes the widget out of a dock that is closed and lets it live on: it is not destroyed as long as somebody
     holds it, and goes on listening to the viewer.
     """
-    once = _Once(react)
-    widget.installEventFilter(_Watcher(widget, once))
+
     # A function, since a watcher that goes with its widget can no longer be called then.
-    widget.destroyed.connect(lambda *_: once())
-
-
-class _Once:
-    """A function that does nothing when it is called again."""
-
-    def __init__(self, react: Callable[[], None]) -> None:
-        self._react: Callable[[], None] | None = react
-
-    def __call__(self) -> None:
-        react, self._react = self._react, None
-        if react is not None:
+    def gone(*_: object) -> None:
+        if gone in _waiting:
+            _waiting.discard(gone)
             react()
+
+    def closed() -> None:
+        if gone in _waiting:
+            widget.destroyed.disconnect(gone)
+            gone()
+
+    _waiting.add(gone)
+    widget.installEventFilter(_Watcher(widget, closed))
+    widget.destroyed.connect(gone)
 
 
 class _Watcher(QObject):

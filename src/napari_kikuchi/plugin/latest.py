@@ -8,6 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, ClassVar
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
 __all__ = ["Latest"]
@@ -45,14 +46,7 @@ class Latest(QObject):
         self._timer.timeout.connect(self._next)
         self._post = _Post.office()
         # The thread waits for tasks; it must not keep this object, nor a window that ends, alive.
-        self._here = _Here(self)
-        tasks, here = self._tasks, self._here
-
-        def end(*_: object) -> None:
-            here.leave()
-            tasks.put(None)
-
-        self.destroyed.connect(end)
+        weakref.finalize(self, self._tasks.put, None).atexit = False
 
     @property
     def busy(self) -> bool:
@@ -75,7 +69,9 @@ class Latest(QObject):
         task, self._waiting, self._busy = self._waiting, None, True
         if self._thread is None:
             # A daemon: at the end of Python nobody waits for a preview.
-            self._thread = threading.Thread(target=_work, args=(self._tasks, self._post, self._here), daemon=True)
+            self._thread = threading.Thread(
+                target=_work, args=(self._tasks, self._post, weakref.ref(self)), daemon=True
+            )
             self._thread.start()
         self._tasks.put(task)
 
@@ -86,23 +82,6 @@ class Latest(QObject):
         else:
             self._failed(error)
         self._next()
-
-
-class _Here:
-    """Where answers go, as long as it is there; Qt ends an object long before Python does."""
-
-    def __init__(self, latest: Latest) -> None:
-        self._latest: weakref.ref[Latest] | None = weakref.ref(latest)
-
-    def leave(self) -> None:
-        """No answers are wanted any more."""
-        self._latest = None
-
-    def answer(self, answer: Any, error: Exception | None) -> None:
-        """Give an answer, if there is somebody to give it to."""
-        latest = None if self._latest is None else self._latest()
-        if latest is not None:
-            latest._answer(answer, error)
 
 
 class _Post(QObject):
@@ -122,16 +101,18 @@ class _Post(QObject):
             cls._only.came.connect(cls._only.deliver)
         return cls._only
 
-    def deliver(self, here: _Here, answer: Any, error: Exception | None) -> None:
-        """Runs on the main thread."""
-        here.answer(answer, error)
+    def deliver(self, asked_by: weakref.ref[Latest], answer: Any, error: Exception | None) -> None:
+        """Give an answer, on the main thread, if who asked is still there: Qt ends an object before Python does."""
+        latest = asked_by()
+        if latest is not None and isalive(latest):
+            latest._answer(answer, error)
 
 
-def _work(tasks: SimpleQueue[Task | None], post: _Post, here: _Here) -> None:
+def _work(tasks: SimpleQueue[Task | None], post: _Post, asked_by: weakref.ref[Latest]) -> None:
     while (task := tasks.get()) is not None:
         answer, error = None, None
         try:
             answer = task()
         except Exception as failure:  # noqa: BLE001  whatever it is, the main thread has to hear of it
             error = failure
-        post.came.emit(here, answer, error)
+        post.came.emit(asked_by, answer, error)
