@@ -31,6 +31,7 @@ _FINE, _BROAD = 1 / 80, 1 / 15
 # Patterns are compared at this many pixels across: more would be blurred anyway.
 _SIDE = 60
 _CLIP = 5.0
+_AT_A_TIME = 64
 # With fewer patterns, their mean still holds the bands of each.
 _FEW = 50
 # Of neighbours beside each other, how many are of the same crystal where the scan does not tell.
@@ -94,17 +95,24 @@ def band_features(patterns: Patterns, mask: Mask = None) -> Patterns:
     array, shape (n, k), float32
         Of zero mean and unit length; all 0 for a pattern without contrast.
     """
+    patterns = as_block(patterns, mask)
+    # Some at a time: what is computed on the way then stays in the processor's cache, and takes no memory to speak of.
+    parts = [_features(patterns[start : start + _AT_A_TIME], mask) for start in range(0, len(patterns), _AT_A_TIME)]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def _features(patterns: Patterns, mask: Mask) -> Patterns:
+    """Of some patterns; see `band_features`."""
     from ..opencv import cv2
 
-    patterns, inside = _reduced(as_block(patterns, mask), mask)
+    patterns, inside = _reduced(patterns, mask)
     width = patterns.shape[2]
     background = dynamic_background(patterns, width * _BROAD, None if inside.all() else inside)
     floor = np.maximum(np.abs(background[:, inside]).mean(axis=1) * 0.1, np.finfo(np.float32).tiny)[:, None, None]
     flat = np.where(inside, patterns - background, 0) / np.maximum(background, floor)
     flat /= np.maximum(np.sqrt(np.square(flat[:, inside]).mean(axis=1)), 1e-12)[:, None, None]
     flat = np.clip(flat, -_CLIP, _CLIP).astype(np.float32)
-    blurred = [cv2.GaussianBlur(one, (0, 0), width * _FINE).ravel() for one in flat]
-    return unit_length(np.stack(blurred) if blurred else np.zeros((0, 0), np.float32))
+    return unit_length(np.stack([cv2.GaussianBlur(one, (0, 0), width * _FINE).ravel() for one in flat]))
 
 
 def _reduced(patterns: Patterns, mask: Mask) -> tuple[Patterns, NDArray[np.bool_]]:
