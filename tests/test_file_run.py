@@ -12,6 +12,8 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import napari_kikuchi as nk
 from napari_kikuchi import blocks, file_run
@@ -83,6 +85,28 @@ def test_the_file_is_what_the_recipe_makes_of_the_scan(source, target, recipe):
     assert names(target.parent) == ["done.up1", "done.up1.recipe.toml"]
 
 
+CLASSICAL = [
+    nk.Recipe([nk.StaticBackground("subtract"), nk.Clahe(5.0), nk.DynamicBackground(0.2)], "stretch"),
+    nk.Recipe([nk.NeighbourAverage(5, "similar"), nk.DynamicBackground()]),
+    nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(3, "uniform"), nk.Rescale(True, 256), nk.Clahe()], mask=nk.CircularMask(radius=0.4)),
+]
+
+
+@pytest.mark.parametrize("recipe", CLASSICAL, ids=lambda recipe: recipe.title)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(block=st.integers(3, 120), tile=st.integers(1, 6), cores=st.integers(1, 4))
+def test_the_cut_into_blocks_and_the_number_of_cores_never_change_a_byte(source, target, recipe, block, tile, cores):
+    expected = nk.apply(np.asarray(nk.open_scan(source).as_map()), recipe)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(blocks, "BLOCK_PIXELS", block * 16 * 20)
+        patched.setattr(blocks, "TILE", tile)
+        patched.setattr(blocks, "usable_cores", lambda: cores)
+        # Waiting for the disk at each block would be all that takes time here.
+        patched.setattr(partial_files, "SECONDS", 3600.0)
+        run(source, target, recipe, overwrite=True)
+    np.testing.assert_array_equal(nk.open_scan(target).as_map(), expected)
+
+
 def test_every_kind_of_file_keeps_its_header_and_its_padding(up_file, tmp_path):
     target = tmp_path / f"again{up_file.suffix}"
     list(file_run.process_to_file(nk.open_scan(up_file), target, nk.Recipe()))
@@ -92,10 +116,10 @@ def test_every_kind_of_file_keeps_its_header_and_its_padding(up_file, tmp_path):
 def test_another_depth_and_floats_are_converted_as_saving_does(source, tmp_path, recwarn):
     scan = nk.open_scan(source)
     floats = nk.Scan(np.asarray(scan.patterns) * 3.7 - 20, scan.grid)
-    for number, given in enumerate((scan, floats)):
-        expected = nk.save_scan(tmp_path / "expected.up2", nk.apply(given, ON_A_MAP), overwrite=True)
+    for number, raw in enumerate((scan, floats)):
+        expected = nk.save_scan(tmp_path / "expected.up2", nk.apply(raw, ON_A_MAP), overwrite=True)
         target = tmp_path / f"{number}.up2"
-        list(file_run.process_to_file(given, target, ON_A_MAP))
+        list(file_run.process_to_file(raw, target, ON_A_MAP))
         assert target.read_bytes() == expected.read_bytes()
     assert "converted" in str(recwarn.list[-1].message)
 

@@ -124,7 +124,7 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(built):
     assert facts["Version"] == napari_kikuchi.__version__
     assert facts["License-Expression"] == "BSD-3-Clause"
     assert "Framework :: napari" in facts.get_all("Classifier")
-    assert set(facts.get_all("Provides-Extra")) == {"all", "index", "simulate", "torch", "train", "dev"}
+    assert set(facts.get_all("Provides-Extra")) == {"all", "cluster", "index", "simulate", "torch", "train", "dev"}
     base = [line for line in facts.get_all("Requires-Dist") if "extra ==" not in line]
     assert not any(qt in line.lower() for line in base for qt in ("pyqt", "pyside", "napari["))
 

@@ -39,6 +39,16 @@ def test_a_network_goes_on_to_the_same_bytes(scan, tmp_path, neighbours):
     assert np.abs(at_once - nk.open_scan(whole).as_map()).max() <= 1
 
 
+def test_the_cut_into_blocks_changes_a_network_s_result_by_one_count_at_most(scan, tmp_path, monkeypatch):
+    recipe = nk.Recipe.denoising(neighbours="3x3", clahe="before")
+    whole = np.asarray(nk.apply(np.asarray(scan.as_map()), recipe)).astype(int)
+    for block in (1, 2, 4, 9):
+        monkeypatch.setattr(blocks, "BLOCK_PIXELS", block * 60 * 60)
+        target = tmp_path / f"{block}.up1"
+        list(file_run.process_to_file(scan, target, recipe))
+        assert np.abs(whole - nk.open_scan(target).as_map()).max() <= 1
+
+
 def test_other_weights_or_another_precision_are_refused(scan, tmp_path, monkeypatch):
     for ending in (".weights.h5", ".json"):
         shutil.copy(WEIGHTS / f"{DEFAULT_MODEL}{ending}", tmp_path / f"mine{ending}")
