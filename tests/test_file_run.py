@@ -88,7 +88,10 @@ def test_the_file_is_what_the_recipe_makes_of_the_scan(source, target, recipe):
 CLASSICAL = [
     nk.Recipe([nk.StaticBackground("subtract"), nk.Clahe(5.0), nk.DynamicBackground(0.2)], "stretch"),
     nk.Recipe([nk.NeighbourAverage(5, "similar"), nk.DynamicBackground()]),
-    nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(3, "uniform"), nk.Rescale(True, 256), nk.Clahe()], mask=nk.CircularMask(radius=0.4)),
+    nk.Recipe(
+        [nk.StaticBackground(), nk.NeighbourAverage(3, "uniform"), nk.Rescale(True, 256), nk.Clahe()],
+        mask=nk.CircularMask(radius=0.4),
+    ),
 ]
 
 

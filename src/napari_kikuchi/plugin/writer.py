@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.utils.notifications import Notification, notification_manager, show_error
-
 from ..formats import Sidecars, save_scan, sidecars
 from ..scan import ScanError
 from .layers import scan_from_data
@@ -45,6 +43,7 @@ def write_up(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def _offer(found: Sidecars) -> None:
     """Say what the indexing software will look for, with a button that copies it if it is there."""
+    from napari.utils.notifications import Notification, notification_manager, show_error
 
     def copy(_: Any) -> None:
         try:
