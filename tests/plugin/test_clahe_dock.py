@@ -52,6 +52,7 @@ def test_grid_view_is_a_choice_and_is_put_back(qtbot, viewer, dock):
     assert not viewer.canvas.grid.enabled
 
 
+@pytest.mark.bindings
 def test_the_preview_follows_the_sliders_and_the_knobs(qtbot, viewer, dock):
     drawn = []
     dock.before_after.show_patterns = lambda before, after: drawn.append((before, after))

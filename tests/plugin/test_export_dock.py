@@ -41,6 +41,7 @@ def test_every_second_pattern_goes_into_a_file_with_a_map_of_its_own(qtbot, expo
     np.testing.assert_array_equal(saved.patterns, nk.open_scan(nickel_up2).every(2).patterns)
 
 
+@pytest.mark.bindings
 def test_the_indexing_softwares_files_are_told_of_and_copied(qtbot, export, nickel_up2, tmp_path):
     nickel_up2.with_suffix(".OSC").write_bytes(b"scan")
     nickel_up2.with_suffix(".ang").write_bytes(b"map")
@@ -84,6 +85,7 @@ def test_an_existing_folder_is_not_overwritten(qtbot, export, shown, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "keep me"
 
 
+@pytest.mark.bindings
 @pytest.mark.parametrize("format", [PNG, *EDAX])
 def test_cancelling_an_export_leaves_nothing(qtbot, export, tmp_path, monkeypatch, format):
     target = tmp_path / "new" / "patterns"

@@ -81,6 +81,7 @@ def test_a_file_that_is_no_recipe_is_refused_by_name(dock, shown, tmp_path, cont
     assert dock.make_recipe() == nk.Recipe([nk.Clahe()])
 
 
+@pytest.mark.bindings
 def test_steps_are_moved_switched_off_and_removed(dock):
     clahe, dynamic = dock.steps.add("clahe"), dock.steps.add("dynamic-background")
     assert not clahe.up.isEnabled()
@@ -104,6 +105,7 @@ def test_the_recipe_of_a_layer_is_taken_over(viewer, dock, shown):
     assert dock.make_recipe() == recipe
 
 
+@pytest.mark.bindings
 def test_the_preview_follows_knobs_and_sliders(qtbot, viewer, dock, drawn):
     dock.show_recipe(nk.Recipe([nk.DynamicBackground(), nk.Clahe()]))
     dock.steps.cards[1].editor["clip_limit"].value = 7.0
@@ -116,6 +118,7 @@ def test_the_preview_follows_knobs_and_sliders(qtbot, viewer, dock, drawn):
     assert f"{quality[0]:.3f} before, {quality[1]:.3f} after" in dock.quality.text()
 
 
+@pytest.mark.bindings
 def test_a_background_is_learnt_once_however_knobs_and_sliders_turn(qtbot, viewer, dock, drawn, monkeypatch):
     from napari_kikuchi import learning
 
@@ -178,6 +181,7 @@ def test_a_background_of_ones_own_is_asked_for_and_used(qtbot, viewer, dock, dra
     qtbot.waitUntil(lambda: bool(drawn) and np.array_equal(drawn[-1][1], expected), timeout=10_000)
 
 
+@pytest.mark.bindings
 def test_what_is_wrong_with_a_recipe_is_said_in_the_dock_only(qtbot, viewer, dock, shown):
     dock.steps.add("neighbour-average")
     layer = viewer.add_image(np.zeros((4, 60, 60), np.uint8), rgb=False)
@@ -189,6 +193,7 @@ def test_what_is_wrong_with_a_recipe_is_said_in_the_dock_only(qtbot, viewer, doc
     assert "no map" in shown[0]
 
 
+@pytest.mark.bindings
 def test_a_recipe_runs_over_the_layer(qtbot, viewer, dock):
     recipe = nk.Recipe([nk.DynamicBackground(), nk.Clahe(2.0)], mask=nk.CircularMask())
     dock.show_recipe(recipe)

@@ -60,6 +60,7 @@ def run(qtbot, viewer, dock, layers=2):
     return viewer.layers[-1]
 
 
+@pytest.mark.bindings
 def test_a_region_of_the_map_is_run_and_lies_where_it_was(qtbot, viewer, dock):
     raw = viewer.layers[0]
     dock.subset.show_region((1, 2), (0, 1))
@@ -108,6 +109,7 @@ def test_a_region_needs_a_map(qtbot, viewer, dock, shown):
     assert "no map" in shown[0]
 
 
+@pytest.mark.bindings
 def test_a_lazy_layer_computes_what_is_looked_at(qtbot, viewer, dock):
     dock.into.value = LAZY
     result = run(qtbot, viewer, dock)
@@ -117,6 +119,7 @@ def test_a_lazy_layer_computes_what_is_looked_at(qtbot, viewer, dock):
     np.testing.assert_array_equal(result._data_view, nk.clahe(np.asarray(viewer.layers[0]._data_view), 2.0))
 
 
+@pytest.mark.bindings
 def test_a_file_is_written_and_opened_as_a_layer(qtbot, viewer, dock, monkeypatch, tmp_path, nickel_up2):
     target = tmp_path / "out.up2"
     monkeypatch.setattr("napari_kikuchi.plugin.dock.QFileDialog.getSaveFileName", lambda *_: (str(target), ""))
@@ -146,6 +149,7 @@ def left_in(folder):
     return {path.name for path in folder.iterdir()} - {"nickel.up2"}
 
 
+@pytest.mark.bindings
 def test_cancel_stops_within_a_block_and_leaves_no_file(qtbot, viewer, dock, tmp_path, held):
     start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", held)
     dock.cancel_button.native.click()
@@ -157,6 +161,7 @@ def test_cancel_stops_within_a_block_and_leaves_no_file(qtbot, viewer, dock, tmp
     assert not dock.progress.visible
 
 
+@pytest.mark.bindings
 @pytest.mark.parametrize("what", ["dock", "window"])
 def test_closing_during_a_run_ends_it_and_leaves_no_file(qtbot, viewer, dock, tmp_path, held, what):
     start_into_file(qtbot, viewer, dock, tmp_path / "out.up2", held)
@@ -170,6 +175,7 @@ def test_closing_during_a_run_ends_it_and_leaves_no_file(qtbot, viewer, dock, tm
     assert not (tmp_path / "out.up2").exists()
 
 
+@pytest.mark.bindings
 @pytest.mark.parametrize(
     ("error", "said"), [(MemoryError(), "Not enough memory"), (RuntimeError("no device"), "no device")]
 )
