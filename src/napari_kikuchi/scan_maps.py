@@ -66,7 +66,7 @@ def map_of(
     """
     from .formats.pixels import read_blocks
 
-    grid, region = _grid_of(scan), as_region(region)
+    grid, region = _grid_of(scan), _as_region(region)
     values = np.empty(scan.n)
     for start, block in read_blocks(scan.patterns):
         values[start : start + len(block)] = measure(block, of, region)
@@ -75,7 +75,7 @@ def map_of(
     return grid.place(values)
 
 
-def as_region(region: Region | tuple[float, float, float, float] | None) -> Region:
+def _as_region(region: Region | tuple[float, float, float, float] | None) -> Region:
     """What a caller says of the region, as a `Region`; the default one for None."""
     if region is None or isinstance(region, Region):
         return region or Region()
