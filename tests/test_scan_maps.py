@@ -98,7 +98,7 @@ def test_of_a_lazy_scan_few_patterns_are_computed_for_a_sample_and_all_when_aske
     patterns = np.concatenate([nickel] * 40)[:, :16, :16]
     scan = Scan(patterns, Grid(18, 20))
     monkeypatch.setattr(
-        "napari_kikuchi.recipe.Clahe.__call__", lambda step, block, mask: computed.append(len(block)) or block
+        "napari_kikuchi.recipe.Recipe.__call__", lambda recipe, block, patch=None: computed.append(len(block)) or block
     )
     lazy = nk.apply(scan, nk.Recipe([nk.Clahe()], output="keep"))
     monkeypatch.setattr("napari_kikuchi.scan_maps.FIRST", 9)
