@@ -16,8 +16,9 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .cli_crop import commands as crop_commands
 from .cli_maps import commands as map_commands
-from .cli_options import GridOption, Overwrite, Source, examples
+from .cli_options import CopySidecars, GridOption, Overwrite, Source, examples
 from .cli_output import INTERRUPTED, load_models, progress_bar, report_written, say_pairing
 from .cli_processing import commands as processing_commands
 from .cli_training import commands as training_commands
@@ -225,6 +226,7 @@ def pack(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    copy_sidecars: CopySidecars = False,
 ) -> None:
     """Put the images of a folder into one pattern file; without --grid or --like, into one that has no map."""
     from .formats import pack_images, read_header
@@ -235,7 +237,7 @@ def pack(
         pack_images(folder, target, grid=grid, like=like, overwrite=overwrite, progress=progress)
     typer.echo(f"Wrote {target}, version {read_header(target).version}.")
     if like is not None:
-        say_pairing(like, target)
+        say_pairing(like, target, copy=copy_sidecars)
 
 
 @app.command(epilog=examples("napari-kikuchi models", "napari-kikuchi models --json"))
@@ -270,6 +272,7 @@ def _card_lines(card: ModelCard) -> dict[str, str]:
 
 app.add_typer(processing_commands)
 app.add_typer(map_commands)
+app.add_typer(crop_commands)
 
 
 @app.command(epilog=examples("napari-kikuchi devices", "napari-kikuchi devices --json"))

@@ -39,6 +39,7 @@ class Run:
     restart: bool = False
     workers: int | None = None
     scheduler: str | None = None
+    copy_sidecars: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def process(paths: list[Path], recipe: Recipe, run: Run) -> None:
         with _client(run) as client:
             n = _one(paths[0], paths[1], recipe, run, client, before=lambda: load_models(recipe))
         report_written(n, paths[1])
-        say_pairing(paths[0], paths[1])
+        say_pairing(paths[0], paths[1], copy=run.copy_sidecars)
         return
     sources = list(_inputs(paths))
     _check_names(sources)

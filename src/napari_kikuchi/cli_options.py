@@ -17,6 +17,7 @@ __all__ = [
     "TILES",
     "BackendOption",
     "ClipLimit",
+    "CopySidecars",
     "DeviceOption",
     "GridOption",
     "Mask",
@@ -152,6 +153,14 @@ Restart = Annotated[
     bool,
     typer.Option(
         "--restart", help="Begin anew, where an earlier run was stopped in the middle and would be gone on with."
+    ),
+]
+CopySidecars = Annotated[
+    bool,
+    typer.Option(
+        "--copy-sidecars",
+        help="Copy the .osc and .ang beside the input to the output's name, as indexing software wants them; none that "
+        "is there is replaced.",
     ),
 ]
 ClipLimit = Annotated[

@@ -124,9 +124,15 @@ def report_written(n: int, target: Path) -> None:
     )
 
 
-def say_pairing(source: Path, target: Path) -> None:
-    """Say which of the indexing software's files has to get the name of an output that has a new one."""
+def say_pairing(source: Path, target: Path, *, copy: bool = False) -> None:
+    """Say which of the indexing software's files has to get the name of an output that has a new one, or copy them."""
     from .formats import sidecars
 
-    if found := sidecars(source, target):
+    found = sidecars(source, target)
+    if found is None:
+        return
+    if copy and found.copies:
+        found.copy()
+        typer.echo(f"Copied {found.offer}.")
+    else:
         typer.echo(str(found), err=True)

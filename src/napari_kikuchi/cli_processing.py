@@ -13,6 +13,7 @@ from .cli_options import (
     TILES,
     BackendOption,
     ClipLimit,
+    CopySidecars,
     DeviceOption,
     GridOption,
     Mask,
@@ -66,10 +67,11 @@ def clahe(
     restart: Restart = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    copy_sidecars: CopySidecars = False,
 ) -> None:
     """Even out brightness and bring up weak bands (contrast-limited adaptive histogram equalisation)."""
     step = usage(lambda: Clahe(clip_limit, (tiles.rows, tiles.columns)))
-    process(paths, Recipe([step], mask=mask), Run(output, grid, overwrite, restart, workers, scheduler))
+    process(paths, Recipe([step], mask=mask), Run(output, grid, overwrite, restart, workers, scheduler, copy_sidecars))
 
 
 @commands.command(
@@ -103,6 +105,7 @@ def background(
     restart: Restart = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    copy_sidecars: CopySidecars = False,
 ) -> None:
     """Take out the background that all patterns share, their mean, and then each pattern's own, a blur of it."""
     from .formats import read_pattern
@@ -114,7 +117,7 @@ def background(
     recipe = usage(lambda: Recipe.removing_background(static, dynamic, sigma, mask=mask))
     if own is not None:
         recipe = Recipe.removing_background(static, dynamic, sigma, read_pattern(own), mask)
-    process(paths, recipe, Run(output, grid, overwrite, restart, workers, scheduler))
+    process(paths, recipe, Run(output, grid, overwrite, restart, workers, scheduler, copy_sidecars))
 
 
 @commands.command(
@@ -136,10 +139,11 @@ def average(
     restart: Restart = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    copy_sidecars: CopySidecars = False,
 ) -> None:
     """Average each pattern with its neighbours on the map, which takes noise away and blurs grain boundaries."""
     step = usage(lambda: NeighbourAverage(window, weights))
-    process(paths, Recipe([step], mask=mask), Run(output, grid, overwrite, restart, workers, scheduler))
+    process(paths, Recipe([step], mask=mask), Run(output, grid, overwrite, restart, workers, scheduler, copy_sidecars))
 
 
 @commands.command(
@@ -183,6 +187,7 @@ def denoise(
     restart: Restart = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    copy_sidecars: CopySidecars = False,
 ) -> None:
     """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
     from .autoencoder.model import use_device
@@ -214,7 +219,7 @@ def denoise(
                 trust_model=trust_model,
             )
         )
-    process(paths, steps, Run(output, grid, overwrite, restart, workers, scheduler))
+    process(paths, steps, Run(output, grid, overwrite, restart, workers, scheduler, copy_sidecars))
 
 
 def _read_recipe(path: Path, trust_model: bool) -> Recipe:
