@@ -9,16 +9,18 @@ at the same places.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -49,6 +51,8 @@ __all__ = ["connected", "local_workers", "spread"]
 
 # Blocks of one task: some hundred MiB of patterns, so that a GPU is kept busy and little is lost with a worker.
 BLOCKS = 32
+# Tasks that each worker has in a whole run, at the least: what is lost with one, or when the run is stopped, is little.
+TASKS = 16
 # Tasks that each worker has at hand.
 AHEAD = 2
 # Seconds to wait for a scheduler, and for the first of its workers.
@@ -59,7 +63,14 @@ PATIENCE = 60
 def local_workers(count: int) -> Iterator[Client]:
     """So many worker processes on this machine, each with its share of the cores, for as long as the context lasts."""
     # Pages of a mapped file count as memory of a process, though they are the system's to take back: no limit.
-    cluster = LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=0, dashboard_address=":0")
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        memory_limit=0,
+        dashboard_address=":0",
+        # What it has to say of being stopped is nothing to a user, and what goes wrong is told by `spread`.
+        silence_logs=logging.CRITICAL,
+    )
     with cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_OwnCores(count))
         yield client
@@ -161,7 +172,7 @@ def spread(
 
 def _tasks(blocks: Mapping[int, Block], workers: int) -> Iterator[dict[int, Block]]:
     """Blocks in tasks, small enough that all workers have several of them."""
-    length = max(1, min(BLOCKS, math.ceil(len(blocks) / (4 * max(1, workers)))))
+    length = max(1, min(BLOCKS, math.ceil(len(blocks) / (TASKS * max(1, workers)))))
     numbered = iter(blocks.items())
     while task := dict(islice(numbered, length)):
         yield task
@@ -290,6 +301,9 @@ class _OwnCores(WorkerPlugin):  # type: ignore[misc]
 
     def setup(self, worker: Any) -> None:
         """Before the first task, and so before any library has started its threads."""
+        # Ctrl-C reaches the workers too; the process that was meant ends them.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         share = max(1, usable_cores() // self._workers)
         # What libraries for arrays and networks go by, where there is no way to hold a process on some cores.
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
