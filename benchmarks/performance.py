@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from figures import Figure
+from napari_kikuchi.autoencoder.model import device_summary
 from performance_files import access, file_to_file, images, memory, opening
 from performance_network import network, workers
 from performance_page import document
@@ -57,7 +58,7 @@ def main() -> None:
     display = os.environ.pop("DISPLAY", "")
     known = parts(options, display)
     wanted = options.parts or list(known)
-    machine = asdict(this_machine())
+    machine = asdict(this_machine()) | {"device": device_summary()}
     kept = [row for row in load(RESULTS) if row["part"] not in wanted] if RESULTS.exists() else []
     for part in wanted:
         for figure in known[part]():

@@ -49,9 +49,10 @@ from file to file. PyEBSDIndex first searches the file for its lambda; ours lear
 
 ## The default network
 
-One pattern at a time (no neighbours), from array to array. *All but the network*: normalising patterns and bringing
-them back. *Share*: of the machine's rate of multiplying matrices in the same precision, {products}. Patterns of 60
-pixels are seen enlarged and those of 236 and 480 reduced, so that all four are about the same work.
+One pattern at a time (no neighbours), from array to array, on {device}. *All but the network*:
+normalising patterns and bringing them back. *Share*: of the machine's rate of multiplying matrices,
+{products}. Patterns of 60 pixels are seen enlarged and those of 236 and 480 reduced, so that all four are about the
+same work.
 
 {network}
 
@@ -107,7 +108,7 @@ def document(rows: Rows) -> None:
     rates = {(row["way"], int(row["pixels"])): row["value"] for row in parts["network"]}
     products = {row["way"]: row["value"] for row in parts["network"] if row["way"].startswith("matrix")}
     text = TEMPLATE.format(
-        **{key: rows[0][key] for key in ("cpu", "threads", "tensorflow")},
+        **{key: rows[0][key] for key in ("cpu", "threads", "tensorflow", "device")},
         opening=table(["", "measured"], ([row["way"], f"{number(row)} {row['unit']}"] for row in parts["opening"])),
         access=f"{parts['random access'][0]['value']:,.0f} a second",
         steps=steps_table(parts["steps"]),
@@ -217,7 +218,7 @@ def plot_steps(rows: Rows) -> None:
     bars = axis.barh([row["way"] for row in rows], [row["value"] for row in rows], color=colours)
     axis.bar_label(bars, [f" {_digits(row['value'])}" for row in rows], fontsize=8)
     axis.set(xscale="log", xlabel=f"patterns a second, {side:.0f}x{side:.0f} pixels, 8 bits")
-    axis.margins(x=0.1)
+    axis.set_xlim(1, 3 * max(row["value"] for row in rows))
     _save(figure, axis, "performance-steps.png")
 
 

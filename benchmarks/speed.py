@@ -530,7 +530,7 @@ def runtime_table(rows: list[dict[str, Any]]) -> str:
 
 def load(path: Path) -> list[dict[str, Any]]:
     """The rows of a CSV, numbers as numbers."""
-    words = ("part", "way", "unit", "runtime", "cpu", "tensorflow")
+    words = ("part", "way", "unit", "runtime", "cpu", "tensorflow", "device")
     with path.open(newline="", encoding="utf-8") as file:
         return [
             {key: value if key in words else float(value) for key, value in row.items()} for row in csv.DictReader(file)
