@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QMessageBox
 
 import napari_kikuchi as nk
 from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
+from napari_kikuchi.plugin.subset import REGION
 
 
 @pytest.fixture
@@ -104,3 +105,9 @@ def test_a_saved_model_is_asked_about(dock, tmp_path, monkeypatch, answer, chose
     assert "can read and write files" in asked[0]
     assert (dock.model.value == str(tmp_path)) is chosen
     assert dock.make_recipe().steps[0].trust_model is chosen
+
+
+def test_the_dock_fits_a_small_screen_with_all_that_it_can_show(dock):
+    dock.placement.value, dock.subset.which.value = "before and after", REGION
+    assert dock.native.minimumSizeHint().height() < 600
+    assert dock.native.minimumSizeHint().width() < 420

@@ -21,6 +21,7 @@ from .layers import add_to_viewer, index_shown, scan_from_layer
 from .preview import BeforeAfter, Learnt, Notes, Preview, compute_preview
 from .run import Done, run_in_memory, run_lazily, run_to_file
 from .runner import Runner, let_wrap, row
+from .scrolled import Scrolled
 from .subset import SubsetPicker, place_shown
 
 __all__ = ["ProcessingDock", "layer_picker", "row"]
@@ -47,11 +48,11 @@ class ProcessingDock(Container[Any]):
     ----------
     viewer : napari.Viewer
     parameters : list of magicgui Widget
-        Shown between the layer and the preview.
+        Shown between the layer and the preview, in a list that scrolls where there is too little room.
     preview : bool
         Whether the preview is on from the start.
     between : QWidget, optional
-        Shown after the parameters; takes the room that is left.
+        Shown in place of the parameters' widgets; takes the room that is left.
     """
 
     def __init__(
@@ -65,13 +66,17 @@ class ProcessingDock(Container[Any]):
         self.preview.tooltip = "Show the pattern that the sliders stand on, before (left) and after, as you turn knobs."
         self.difference = CheckBox(value=False, text="and difference")
         self.difference.tooltip = "Show on the right what was raised (bright) and lowered (dark)."
-        super().__init__(widgets=[self.layer, *parameters])
+        super().__init__(widgets=[self.layer])
         layout = self.native.layout()
-        if between is not None:
-            layout.addWidget(between, 1)
+        simple = between is None
+        if between is None:
+            self._parameters: Container[Any] = Container(widgets=parameters)
+            self._parameters.margins = (0, 0, 0, 0)
+            between = Scrolled(self._parameters.native)
+        layout.addWidget(between, 0 if simple else 1)
         self._add_preview(layout)
         self._add_run(layout)
-        if between is None:
+        if simple:
             layout.addStretch()
         self._latest = Latest(self._show_preview, self._preview_failed, self.native)
         self._slow = QTimer(self.native, singleShot=True, interval=SLOW)

@@ -34,7 +34,7 @@ def row(*widgets: Widget) -> Container[Any]:
 def let_wrap(label: QLabel) -> None:
     """Let a label break its lines, and never make a dock wider, as a long path would."""
     label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 
 class Runner(Container[Any]):

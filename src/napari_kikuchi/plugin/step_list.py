@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from inspect import getdoc
 
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..circular_mask import CircularMask
 from ..recipe import STEPS, Recipe, Step
+from .scrolled import Scrolled
 from .step_editors import MaskEditor, StepEditor, editor_of
 
 __all__ = ["TITLES", "StepCard", "StepList"]
@@ -62,39 +63,27 @@ class StepCard(QFrame):
         self.changed.emit()
 
 
-class StepList(QScrollArea):
+class StepList(Scrolled):
     """The cards of a recipe, the mask's first, in a list that scrolls; `last` is a widget to show after them."""
 
     changed = Signal()
     mask_wanted = Signal()
 
     def __init__(self, last: QWidget) -> None:
-        super().__init__()
+        inside = QWidget()
+        super().__init__(inside)
+        # Takes what room there is, so that steps can be added without anything moving.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.cards: list[StepCard] = []
         self.mask_card: StepCard | None = None
         # A new card has its place only once the window has laid it out.
         self._scroll = QTimer(self, singleShot=True, interval=0)
         self._scroll.timeout.connect(self._show_last)
-        inside = QWidget()
         self._layout = QVBoxLayout(inside)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
         self._layout.addWidget(last)
         self._layout.addStretch()
-        self.setWidget(inside)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(110)
-
-    def sizeHint(self) -> QSize:
-        """As high as the cards would like to be, if there is room."""
-        return QSize(super().sizeHint().width(), self.widget().sizeHint().height())
-
-    def minimumSizeHint(self) -> QSize:
-        """Wide enough for the cards, which scroll up and down only."""
-        return QSize(self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width(), 110)
 
     def add(self, kind: str) -> StepCard:
         """Add a step of this kind, with its defaults, after the others; or the mask, before them."""
