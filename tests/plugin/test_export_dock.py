@@ -1,8 +1,11 @@
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
 import napari_kikuchi as nk
+from napari_kikuchi.plugin import export_dock
 from napari_kikuchi.plugin.export_dock import EDAX, IMAGES
 from napari_kikuchi.plugin.subset import EVERY
 
@@ -90,9 +93,16 @@ def test_an_existing_folder_is_not_overwritten(qtbot, export, shown, tmp_path):
 def test_cancelling_an_export_leaves_nothing(qtbot, export, tmp_path, monkeypatch, format):
     target = tmp_path / "new" / "patterns"
     target.parent.mkdir()
+    cancelled = threading.Event()
+    for name in ("save_scan", "export_images"):
+        write = getattr(export_dock, name)
+        monkeypatch.setattr(
+            export_dock, name, lambda *args, write=write, **more: cancelled.wait(60) and write(*args, **more)
+        )
     export.format.value, export.target.value = format, target
     export.run()
     export.cancel()
+    cancelled.set()
     qtbot.waitUntil(lambda: export.export_button.enabled, timeout=30_000)
     assert list(target.parent.iterdir()) == []
     assert "Cancelled" in export.status.value
