@@ -14,6 +14,10 @@ from pathlib import Path
 import napari_kikuchi as nk
 from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 
+# Raised where the same command came to do something else, so that --resume judges it again. 2: neighbours are told by
+# comparing groups of patterns.
+REVISIONS = {"similar": 2, "ours 3x3": 2, "ours 5x5": 2}
+
 
 @dataclass(frozen=True)
 class Treatment:
@@ -53,6 +57,8 @@ class Treatment:
     def digest(self) -> str:
         """Changes when the same command would do something else."""
         told = " ".join([self.name, *self.command]) + (weights_digest(self.model) if self.model else "")
+        if self.name in REVISIONS:
+            told += f" {REVISIONS[self.name]}"
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

@@ -24,7 +24,7 @@ WINDOWS: dict[Neighbours, int] = {"none": 1, "3x3": 3, "5x5": 5}
 
 # Correlation of neighbours of one crystal above which averaging blurs more, by the bending of grains, than it brings,
 # and below which a window of 5 brings more than one of 3. On the map of benchmarks/quality.py it is 0.93 at 400
-# electrons, where none is best, 0.67 at 60 and 0.14 at 8, where 3x3 is, and 0.06 at 4, where 5x5 is.
+# electrons, where none is best, 0.66 at 60 and 0.13 at 8, where 3x3 is, and 0.06 at 4, where 5x5 is.
 CLEAN, NOISY = 0.8, 0.1
 
 # Every pair of neighbours in a window is compared, and their number grows with the window's fourth power.
