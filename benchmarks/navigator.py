@@ -131,6 +131,7 @@ def document() -> None:
     kinds: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}
     growths = [Growth(**{spec.name: kinds[str(spec.type)](row[spec.name]) for spec in fields(Growth)}) for row in rows]
     text = (
+        "## How fast the navigator is\n\n"
         f"Measured in the real window (`benchmarks/navigator.py`), {rows[0]['machine']}, on scans that are read from "
         "memory. The coarse map has a value at every point; *standstill* is the longest time in which the window "
         f"answered nothing while the map grew, measured every {TICK} ms; {GAP} ms were asked for.\n\n{table(growths)}"
