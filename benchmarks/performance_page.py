@@ -8,7 +8,14 @@ from typing import Any
 
 __all__ = ["document"]
 
+# Said where other programs took a part of the machine.
+BUSY = """**Other programs were running meanwhile, about {load:.0f} of them on {threads:.0f} cores.** So absolute
+figures are several times too low, and ratios are rough. A run on a quiet machine makes this page anew.
+
+"""
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+# Load of one minute before the start, above which figures are not to be trusted; as in speed.py.
+QUIET = 0.3
 Rows = list[dict[str, Any]]
 SCAN = 10_000_000
 # For the estimate of what a GPU would take: NVIDIA's figure for an H100 in 16 bits, without sparsity; the share of it
@@ -22,7 +29,7 @@ TensorFlow {tensorflow}: medians of some rounds in one run, in brackets the slow
 absolute figures hold for that machine, which is a small one. How good the result is, is told on [a page of its
 own](quality.md), with the network's speed beside the published one's ([speed](quality.md#speed)).
 
-## Opening a scan
+{busy}## Opening a scan
 
 A file of 10 GB, patterns of 240x240 pixels in 16 bits: until the first pattern is there, and the memory that this
 adds.
@@ -107,7 +114,9 @@ def document(rows: Rows) -> None:
         parts.setdefault(row["part"], []).append(row)
     rates = {(row["way"], int(row["pixels"])): row["value"] for row in parts["network"]}
     products = {row["way"]: row["value"] for row in parts["network"] if row["way"].startswith("matrix")}
+    load = max(row["load"] for row in rows)
     text = TEMPLATE.format(
+        busy=BUSY.format(load=load, threads=rows[0]["threads"]) if load > QUIET else "",
         **{key: rows[0][key] for key in ("cpu", "threads", "tensorflow", "device")},
         opening=table(["", "measured"], ([row["way"], f"{number(row)} {row['unit']}"] for row in parts["opening"])),
         access=f"{parts['random access'][0]['value']:,.0f} a second",

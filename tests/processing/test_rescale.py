@@ -92,3 +92,11 @@ def test_each_pattern_is_stretched_on_its_own():
 @pytest.mark.parametrize("value", [0.0, 0.3, -7.0])
 def test_a_flat_pattern_comes_out_in_the_middle(value):
     assert (stretch(np.full((2, 5, 5), value, dtype=np.float32)) == 0.5).all()
+
+
+@given(npst.arrays(np.float32, SHAPES, elements=st.floats(-1, 2, width=32)))
+def test_stretching_follows_the_percentiles_of_numpy_to_the_bit(patterns):
+    low, high = np.percentile(patterns.reshape(len(patterns), -1), (0.1, 99.9), axis=1).astype(np.float32)
+    for pattern, stretched, dark, bright in zip(patterns, stretch(patterns), low, high, strict=True):
+        expected = np.clip((pattern - dark) / (bright - dark), 0, 1) if bright > dark else np.full(pattern.shape, 0.5)
+        np.testing.assert_array_equal(stretched, expected.astype(np.float32))

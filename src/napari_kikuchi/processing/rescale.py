@@ -74,11 +74,31 @@ def stretch(patterns: NDArray[np.float32], mask: NDArray[np.bool_] | None = None
     """
     n = len(patterns)
     inside = patterns.reshape(n, -1) if mask is None else patterns[:, mask]
-    low, high = np.percentile(inside, PERCENTILES, axis=1).astype(np.float32)
     stretched = np.full(patterns.shape, 0.5, dtype=np.float32)
-    for pattern, out, dark, bright in zip(patterns, stretched, low, high, strict=True):
+    for pattern, values, out in zip(patterns, inside, stretched, strict=True):
+        dark, bright = (_percentile(values, percentile) for percentile in PERCENTILES) if values.size else (0, 0)
         if bright > dark:
             np.subtract(pattern, dark, out=out)
             out /= bright - dark
             np.clip(out, 0, 1, out=out)
     return stretched
+
+
+def _percentile(values: NDArray[np.float32], percentile: float) -> np.float32:
+    """As `numpy.percentile` with its linear interpolation, to the bit, and many times as fast.
+
+    Parameters
+    ----------
+    values : array, shape (n,), float32
+        n at least 1.
+    percentile : float
+        0 to 100.
+    """
+    place = (len(values) - 1) * (percentile / 100)
+    below = min(int(place), len(values) - 2)
+    if below < 0:
+        return values[0]
+    sorted_there = np.partition(values, below)
+    a, b = sorted_there[below], sorted_there[below + 1 :].min()
+    share, apart = np.float64(place - below), b - a
+    return np.float32(a + apart * share if share < 0.5 else b - apart * (1 - share))
