@@ -479,7 +479,8 @@ The command line took at most {small[memory]:.0f} MiB for {small[patterns]:.0f} 
 
 ### Runtimes
 
-Our network alone, patterns a second by the number computed at once. *Difference*: root mean square of its output from
+Our network alone, on {runtimes_cpu}, patterns a second by the number computed at once. *Difference*: root mean square
+of its output from
 that of the first row, relative to it. *Indexed*: share of {judged} simulated nickel patterns of {size}x{size} pixels at
 {electrons:g} electrons that index within 2° of the truth after denoising.
 
@@ -511,6 +512,7 @@ def document() -> None:
         judged=JUDGED,
         electrons=JUDGED_ELECTRONS,
         runtimes=runtime_table(runtimes),
+        runtimes_cpu=runtimes[0]["cpu"],
     )
     write_section("speed", text)
 
