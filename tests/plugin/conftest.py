@@ -1,4 +1,11 @@
+import npe2
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def discovered():
+    """What napari does when it starts, for tests that save a layer without a window."""
+    npe2.PluginManager.instance().discover()
 
 
 @pytest.fixture
