@@ -7,7 +7,7 @@ import pytest
 
 import napari_kikuchi as nk
 from napari_kikuchi.autoencoder import remote
-from napari_kikuchi.plugin.dock import FILE, LAZY
+from napari_kikuchi.plugin.dock import FILE, LAZY, MEMORY
 from napari_kikuchi.plugin.runner import told
 from napari_kikuchi.plugin.subset import EVERY, REGION
 from napari_kikuchi.recipe import Clahe
@@ -46,6 +46,21 @@ def held(monkeypatch):
     monkeypatch.setattr(Clahe, "__call__", slow)
     yield done
     done.let_go.set()
+
+
+@pytest.fixture
+def finishing(monkeypatch):
+    """Everything is computed, and the run waits before its end until it is let go; a list that grows with each."""
+    begun = Held()
+
+    def slow_limits(_):
+        begun.append(1)
+        begun.let_go.wait(60)
+        return 0.0, 1.0
+
+    monkeypatch.setattr("napari_kikuchi.plugin.run.contrast_limits", slow_limits)
+    yield begun
+    begun.let_go.set()
 
 
 class Held(list):
@@ -159,6 +174,30 @@ def test_cancel_stops_within_a_block_and_leaves_no_file(qtbot, viewer, dock, tmp
     assert not left_in(tmp_path)
     assert "nothing was added" in dock.status.value
     assert not dock.progress.visible
+
+
+def test_cancel_once_the_file_is_whole_comes_too_late(qtbot, viewer, dock, tmp_path, finishing):
+    target, done = tmp_path / "out.up2", []
+    dock.run_to(target, nk.scan_from_layer(viewer.layers[0]), CLAHE, finish=done.append)
+    qtbot.waitUntil(lambda: len(finishing) > 0, timeout=30_000)
+    dock.cancel_button.native.click()
+    finishing.let_go.set()
+    qtbot.waitUntil(lambda: dock.run_button.enabled, timeout=30_000)
+    ((result, _),) = done
+    assert result.source.path == target
+    assert "nothing was added" not in dock.status.value
+
+
+@pytest.mark.parametrize("into", [MEMORY, LAZY])
+def test_cancel_after_the_last_block_adds_no_layer(qtbot, viewer, dock, finishing, into):
+    dock.into.value = into
+    dock.run()
+    qtbot.waitUntil(lambda: len(finishing) > 0, timeout=30_000)
+    dock.cancel_button.native.click()
+    finishing.let_go.set()
+    qtbot.waitUntil(lambda: dock.run_button.enabled, timeout=30_000)
+    assert len(viewer.layers) == 1
+    assert "nothing was added" in dock.status.value
 
 
 @pytest.mark.bindings

@@ -55,7 +55,9 @@ def run_in_memory(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
         for start, block in fitted_blocks(scan, recipe):
             result[start : start + len(block)] = block
             yield start + len(block)
-        return processed(scan, recipe, result), contrast_limits(result)
+        limits = contrast_limits(result)
+        yield scan.n  # until here it can be stopped
+        return processed(scan, recipe, result), limits
 
 
 def run_lazily(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
@@ -68,15 +70,16 @@ def run_lazily(scan: Scan, recipe: Recipe) -> Generator[int, None, Done]:
     """
     with _told():
         result = scan.with_patterns(lazy(scan, recipe))
-        yield 0
-        return result, contrast_limits(result.patterns)
+        limits = contrast_limits(result.patterns)
+        yield 0  # until here it can be stopped
+        return result, limits
 
 
 def run_to_file(scan: Scan, recipe: Recipe, target: Path, overwrite: bool) -> Generator[int, None, Done]:
     """Process a scan into a file, from which the result is then mapped; a generator for a worker.
 
-    Stopped early, it leaves no file. A run that ended without being stopped, as by a power cut, is taken up where it
-    was.
+    Stopped early, it leaves no file; a stop that is asked for when the last block is done comes too late. A run that
+    ended without being stopped, as by a power cut, is taken up where it was.
 
     Raises
     ------

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton, Widget
@@ -76,11 +77,11 @@ class Runner(Container[Any]):
         ----------
         work : generator function
             Yields how much is done, in patterns, and returns the result. Stopped after a yield, it has to leave nothing
-            half-written.
+            half-written; where a stop is asked for after the last yield, it has come to its end all the same.
         total : int
             Patterns in all.
         finish : callable
-            Called on the main thread with the result, unless the run was cancelled.
+            Called on the main thread with the result, unless the run was stopped before its end.
         """
         self._cancelled, self._began = False, None
         self._set_running(True)
@@ -219,7 +220,8 @@ class _ClosingWorker(GeneratorWorker):
         else:
             if isinstance(result, Exception):
                 self.outcome = _Outcome(error=result)
-            elif not self.abort_requested:
+            elif getgeneratorstate(self._gen) == GEN_CLOSED:
+                # It came to its end, even if a stop was asked for meanwhile: what it made, such as a file, is there.
                 self.outcome = _Outcome(True, result)
         finally:
             self._gen.close()
