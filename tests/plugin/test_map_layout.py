@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_kikuchi.plugin.map_layout import MapLayout
+from napari_kikuchi.plugin.map_layout import MapLayout, MapRegion
 from napari_kikuchi.plugin.places import beside
 from napari_kikuchi.scan import Grid
 
@@ -82,3 +82,29 @@ def test_down_and_up_again_leads_back_and_stays_within_half_a_point(layout):
         row, column = grid.position(number)
         if column < grid.row_lengths[row + 1]:
             assert beside(grid, below, -1) == number
+
+
+@given(layouts(), st.data())
+def test_a_region_holds_the_points_under_both_ends_and_those_inside_its_outline(layout, data):
+    numbers = st.integers(0, layout.n - 1)
+    ends = data.draw(numbers), data.draw(numbers)
+    region = layout.spanned(*(layout.nearest(*layout.centre(number)) for number in ends))
+    rows, columns = ((first, last + 1) for first, last in (region.rows, region.columns))
+    points = [number for number in layout.grid.region(rows, columns)[1].tolist() if number < layout.n]
+    assert set(ends) <= set(points)
+    assert layout.count(region) == len(points)
+    left, top, width, height = layout.box(region)
+    inside = [
+        number
+        for number in range(layout.n)
+        if left < layout.centre(number)[0] < left + width and top < layout.centre(number)[1] < top + height
+    ]
+    assert set(points) <= set(inside)
+
+
+def test_a_region_reaches_to_the_end_of_the_rows_where_the_last_one_is_cut_short():
+    layout = MapLayout.of(Grid(3, 3), 7, (1.0, 1.0))
+    region = layout.spanned(layout.nearest(0.5, 0.5), layout.nearest(2.5, 2.5))
+    assert region == MapRegion((0, 2), (0, 2))
+    assert layout.count(region) == 7
+    assert layout.box(MapRegion((1, 2), (0, 1))) == (0, 1, 2, 2)

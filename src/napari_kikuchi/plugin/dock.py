@@ -118,6 +118,7 @@ class ProcessingDock(Container[Any]):
         self.side_by_side.tooltip = "Switches napari's grid view on, and back when you untick this."
         self.runner = Runner("Run", "Cancelled; nothing was added.")
         self.runner.watch(self.native)
+        self.subset.watch(self.native)
         what = row(self.subset.which, self.into)
         self._options: Container[Any] = Container(
             widgets=[what, self.subset, self.side_by_side, self.runner], labels=False
@@ -248,11 +249,7 @@ class ProcessingDock(Container[Any]):
             self._viewer.reset_view()
 
     def _layer_changed(self) -> None:
-        layer = self.layer.value
-        try:
-            self.subset.fit(None if layer is None else scan_from_layer(layer))
-        except ScanError:
-            self.subset.fit(None)
+        self.subset.fit(self.layer.value)
 
     def _restore_grid(self, wanted: bool) -> None:
         if not wanted and self._grid_before is not None:

@@ -58,6 +58,7 @@ class ExportDock(Container[Any]):
         )
         self.runner.label = self.subset.label = self.copy_button.label = ""
         self.runner.watch(self.native)
+        self.subset.watch(self.native)
         self.export_button, self.cancel_button = self.runner.run_button, self.runner.cancel_button
         self.status = self.runner.status
         layout = self.native.layout()
@@ -142,10 +143,7 @@ class ExportDock(Container[Any]):
             self.target.tooltip = "A folder that does not exist yet, or is empty."
 
     def _layer_changed(self) -> None:
-        try:
-            self.subset.fit(None if self.layer.value is None else scan_from_layer(self.layer.value))
-        except ScanError:
-            self.subset.fit(None)
+        self.subset.fit(self.layer.value)
 
 
 def _save(target: Path, scan: Scan, overwrite: bool, progress: Any) -> None:

@@ -5,14 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QBrush, QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtGui import (
+    QBrush,
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QWheelEvent,
+)
+from qtpy.QtWidgets import QApplication, QSizePolicy, QWidget
 
-from .map_layout import MapLayout
+from .map_layout import MapLayout, MapRegion
 
 __all__ = ["MapCanvas"]
 
 CURSOR = QColor("#ff5a2a")
+REGION = QColor("#38c6ff")
 LARGEST_ZOOM = 64.0
 # The cursor is drawn at least this large, in pixels of the screen.
 SMALLEST_CURSOR = 9.0
@@ -22,14 +34,18 @@ MARGIN = 4
 class MapCanvas(QWidget):
     """Draws a map; a click or drag picks a point, the wheel zooms, the middle or right button moves the map.
 
-    Signals: `picked` with the number of a point, `hovered` with the number under the mouse, or -1.
+    With `regions`, a drag with Shift, or any drag while `drawing` is set, draws a region of whole points.
+
+    Signals: `picked` with the number of a point, `hovered` with the number under the mouse, or -1; `drawn` with the
+    `MapRegion` when the mouse is let go, or None when the region is to be cleared.
     """
 
     picked = Signal(int)
     hovered = Signal(int)
+    drawn = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, *, regions: bool = False) -> None:
+        super().__init__()
         self.setMouseTracking(True)
         # Takes the keys from a number or list that would swallow them; those it does not know go on to the window.
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -39,6 +55,7 @@ class MapCanvas(QWidget):
         self.setToolTip(
             "Click or drag: go to that pattern. Wheel: zoom. Middle or right button: move the map.\n"
             "Double click: see the whole map. Shift and an arrow key: next pattern in that direction."
+            + ("\nShift and drag: draw a region for the other docks. Shift and click, or Escape: clear it." * regions)
         )
         self.layout_shown: MapLayout | None = None
         self.number = 0
@@ -46,6 +63,9 @@ class MapCanvas(QWidget):
         self._pixels: NDArray[np.uint8] | None = None
         self._zoom, self._pan = 1.0, QPointF(0, 0)
         self._grabbed: QPointF | None = None
+        self._regions, self.drawing = regions, False
+        self.region: MapRegion | None = None
+        self._began: QPointF | None = None
 
     def sizeHint(self) -> QSize:
         """Enough to see grains, little enough for two beside one another in a dock."""
@@ -55,7 +75,7 @@ class MapCanvas(QWidget):
         """Begin another map, or show none."""
         if layout != self.layout_shown:
             self.fit()
-        self.layout_shown, self._image = layout, QImage()
+        self.layout_shown, self._image, self.region = layout, QImage(), None
         self.update()
 
     def show_picture(self, pixels: NDArray[np.uint8]) -> None:
@@ -70,6 +90,11 @@ class MapCanvas(QWidget):
         self.number = number
         self.update()
 
+    def show_region(self, region: MapRegion | None) -> None:
+        """Outline a region of the map, or none."""
+        self.region = region
+        self.update()
+
     def fit(self) -> None:
         """See the whole map."""
         self._zoom, self._pan = 1.0, QPointF(0, 0)
@@ -79,8 +104,7 @@ class MapCanvas(QWidget):
         """Number of the point at a place of the widget, None where there is none."""
         if self.layout_shown is None:
             return None
-        scale, corner = self._view(self.layout_shown)
-        return self.layout_shown.at((place.x() - corner.x()) / scale, (place.y() - corner.y()) / scale, nearest=nearest)
+        return self.layout_shown.at(*self._on_map(self.layout_shown, place), nearest=nearest)
 
     def place_of(self, number: int) -> QPointF:
         """Where on the widget a point is drawn."""
@@ -97,10 +121,15 @@ class MapCanvas(QWidget):
         corner = QPointF((self.width() - scale * width) / 2, (self.height() - scale * height) / 2)
         return scale, corner + self._pan
 
+    def _on_map(self, layout: MapLayout, place: QPointF) -> tuple[float, float]:
+        """A place of the widget as one of the layout."""
+        scale, corner = self._view(layout)
+        return (place.x() - corner.x()) / scale, (place.y() - corner.y()) / scale
+
     # What Qt calls
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the map over a hatched ground, which shows where there is no point, and the cursor over it."""
+        """Draw the map over a hatched ground, which shows where there is no point, and region and cursor over it."""
         if self.layout_shown is None:
             return
         scale, corner = self._view(self.layout_shown)
@@ -114,6 +143,10 @@ class MapCanvas(QWidget):
             shrunk = whole.width() < self._image.width()
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, shrunk)
             painter.drawImage(whole, self._image)
+        if self.region is not None:
+            x, y, width, height = self.layout_shown.box(self.region)
+            box = QRectF(corner.x() + x * scale, corner.y() + y * scale, width * scale, height * scale)
+            _outline(painter, box, REGION)
         self._draw_cursor(painter, self.layout_shown, scale)
         painter.end()
 
@@ -122,32 +155,50 @@ class MapCanvas(QWidget):
             return
         middle = self.place_of(self.number)
         width, height = (max(SMALLEST_CURSOR, scale * side) for side in layout.cell)
-        box = QRectF(middle.x() - width / 2, middle.y() - height / 2, width, height)
-        for colour, thickness in ((QColor(0, 0, 0, 200), 4), (CURSOR, 2)):
-            painter.setPen(QPen(colour, thickness))
-            painter.drawRect(box)
+        _outline(painter, QRectF(middle.x() - width / 2, middle.y() - height / 2, width, height), CURSOR)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Left: pick; another button: take hold of the map."""
+        """Left: pick, or begin a region; another button: take hold of the map."""
         if event.button() == Qt.MouseButton.LeftButton:
-            self._pick(event)
+            shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            if self._regions and (self.drawing or shift):
+                self._began = event.position()
+            else:
+                self._pick(event)
         else:
             self._grabbed = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Pick on while the left button is down, move the map with another one, tell what is under the mouse."""
+        """Pick or draw on with the left button down, move the map with another one, tell what is under the mouse."""
         if self._grabbed is not None:
             self._pan += event.position() - self._grabbed
             self._grabbed = event.position()
             self.update()
+        elif self._began is not None:
+            self.show_region(self._spanned(self._began, event.position()))
         elif event.buttons() & Qt.MouseButton.LeftButton:
             self._pick(event)
         number = self.number_at(event.position())
         self.hovered.emit(-1 if number is None else number)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let the map go."""
+        """Let the map go, or tell the region: none, if the mouse has hardly moved."""
         self._grabbed = None
+        if self._began is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        began, self._began = self._began, None
+        moved = (event.position() - began).manhattanLength() >= QApplication.startDragDistance()
+        self.show_region(self._spanned(began, event.position()) if moved else None)
+        self.drawn.emit(self.region)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape clears the region; other keys are the window's."""
+        if not self._regions or event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+            return
+        self._began = None
+        self.show_region(None)
+        self.drawn.emit(None)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """See the whole map again."""
@@ -172,3 +223,17 @@ class MapCanvas(QWidget):
         number = self.number_at(event.position(), nearest=True)
         if number is not None:
             self.picked.emit(number)
+
+    def _spanned(self, one: QPointF, other: QPointF) -> MapRegion | None:
+        """The region of the points nearest to two places of the widget."""
+        layout = self.layout_shown
+        if layout is None:
+            return None
+        return layout.spanned(*(layout.nearest(*self._on_map(layout, place)) for place in (one, other)))
+
+
+def _outline(painter: QPainter, box: QRectF, ink: QColor) -> None:
+    """A rectangle that is seen on bright and on dark ground."""
+    for colour, thickness in ((QColor(0, 0, 0, 200), 4), (ink, 2)):
+        painter.setPen(QPen(colour, thickness))
+        painter.drawRect(box)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..scan import Grid
 
-__all__ = ["MapLayout"]
+__all__ = ["MapLayout", "MapRegion"]
 
 # Of the values: what is shown between black and white.
 PERCENTILES = (0.5, 99.5)
@@ -19,6 +19,20 @@ PERCENTILES = (0.5, 99.5)
 THINNEST = 0.05
 # Alpha of points whose value is not known yet.
 WAITING = 60
+
+
+@dataclass(frozen=True)
+class MapRegion:
+    """A rectangle of a map; in a hexagonal one, columns are those of the longer rows.
+
+    Attributes
+    ----------
+    rows, columns : (int, int)
+        The first and the last one, counted from 0.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -61,21 +75,38 @@ class MapLayout:
 
     def at(self, x: float, y: float, *, nearest: bool = False) -> int | None:
         """Number of the point at a place, or None where there is none; with `nearest`, that of the nearest one."""
-        row, column = int(np.floor(y / self.cell[1])), x / self.cell[0]
         if nearest:
-            row = min(max(row, 0), self.grid.position(self.n - 1)[0])
+            return min(self.grid.number(*self.nearest(x, y)), self.n - 1)
+        row = int(np.floor(y / self.cell[1]))
         if not 0 <= row < self.grid.rows:
             return None
-        column = int(np.floor(column - self._shift(row)))
-        length = int(self.grid.row_lengths[row])
-        if nearest:
-            column = min(max(column, 0), length - 1)
-        if not 0 <= column < length:
+        column = int(np.floor(x / self.cell[0] - self._shift(row)))
+        if not 0 <= column < int(self.grid.row_lengths[row]):
             return None
         number = self.grid.number(row, column)
-        if nearest:
-            return min(number, self.n - 1)
         return number if number < self.n else None
+
+    def nearest(self, x: float, y: float) -> tuple[int, int]:
+        """Row and column of the point nearest to a place, in rows with patterns; it may itself have none."""
+        row = min(max(int(np.floor(y / self.cell[1])), 0), self.grid.position(self.n - 1)[0])
+        column = int(np.floor(x / self.cell[0] - self._shift(row)))
+        return row, min(max(column, 0), int(self.grid.row_lengths[row]) - 1)
+
+    def spanned(self, one: tuple[int, int], other: tuple[int, int]) -> MapRegion:
+        """The smallest region that holds two points, given by row and column."""
+        # A point of a short row lies between a column of the longer rows and the next one.
+        ends = [column + self.grid.columns - int(self.grid.row_lengths[row]) for row, column in (one, other)]
+        return MapRegion((min(one[0], other[0]), max(one[0], other[0])), (min(one[1], other[1]), max(ends)))
+
+    def box(self, region: MapRegion) -> tuple[float, float, float, float]:
+        """Left and upper edge, width and height of a region."""
+        (top, bottom), (left, right), (width, height) = region.rows, region.columns, self.cell
+        return left * width, top * height, (right + 1 - left) * width, (bottom + 1 - top) * height
+
+    def count(self, region: MapRegion) -> int:
+        """Patterns in a region."""
+        (top, bottom), (left, right) = region.rows, region.columns
+        return int(np.count_nonzero(self.grid.region((top, bottom + 1), (left, right + 1))[1] < self.n))
 
     def picture(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
         """The map as pixels that fill `size`.

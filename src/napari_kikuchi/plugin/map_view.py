@@ -94,12 +94,12 @@ def pictures(maps: list[LayerMap], *, beyond_sample: bool = False) -> Iterator[l
 
 
 class MapView(QWidget):
-    """The name of a layer over its map."""
+    """The name of a layer over its map, on which regions can be drawn if `regions` are wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, regions: bool = False) -> None:
         super().__init__()
         self.name = ElidedLabel()
-        self.canvas = MapCanvas()
+        self.canvas = MapCanvas(regions=regions)
         self.state = ElidedLabel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

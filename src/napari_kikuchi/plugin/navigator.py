@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox, Container, Label, LineEdit, PushButton, c
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QBoxLayout, QFileDialog, QWidget
+from qtpy.QtWidgets import QBoxLayout, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ..formats.maps import save_map
 from ..processing.maps import Measure, Region
@@ -22,10 +22,12 @@ from ..scan_maps import read_points
 from .background import Background
 from .closing import when_closed
 from .dock import layer_picker, row
+from .drawn_regions import drawn_regions
 from .latest import Latest
 from .layers import scan_from_layer
+from .map_layout import MapRegion
 from .map_view import TITLES, LayerMap, MapView, pictures, written
-from .narrow import let_shrink
+from .narrow import ElidedLabel, let_shrink
 from .pattern_canvas import RegionCanvas
 from .places import is_pattern_layer, layer_in_hand, move_to, number_shown
 from .shortcuts import bind_shortcuts
@@ -59,8 +61,11 @@ class NavigatorDock(Container[Any]):
         for picker in (self.layer, self.beside):
             let_shrink(picker)
         super().__init__(widgets=[self.layer, self.of, self.beside, self.region])
-        self._views = [MapView(), MapView()]
+        self._views = [MapView(regions=True), MapView(regions=True)]
         self.region_canvas = RegionCanvas()
+        self.draw_button, self.drawn_region = QPushButton(), ElidedLabel()
+        self.draw_button.setCheckable(True)
+        self.draw_button.setToolTip(_DRAW_TOOLTIP)
         self._lay_out()
         self._background = Background(self.native)
         self._reading = Latest(self.region_canvas.show_levels, self._say, self.native)
@@ -99,6 +104,7 @@ class NavigatorDock(Container[Any]):
         self._listen()
         for view, one in zip(self._views, [*self._maps, None, None], strict=False):
             view.show_map(one)
+        self._show_drawn()
         self._views[1].setVisible(len(self._maps) == 2)
         self._turn()
         self._follow()
@@ -155,7 +161,13 @@ class NavigatorDock(Container[Any]):
         buttons = row(self.rest_button, self.add_button, self.save_button)
         column = self.native.layout()
         self.region_canvas.setMaximumHeight(190)
-        for widget in (self.region_canvas, self._both, self.under_mouse.native, buttons.native, self.status.native):
+        drawing = QWidget()
+        line = QHBoxLayout(drawing)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.draw_button)
+        line.addWidget(self.drawn_region, stretch=1)
+        above, below = (self.region_canvas, self._both, self.under_mouse.native), (buttons.native, self.status.native)
+        for widget in (*above, drawing, *below):
             column.addWidget(widget)
         column.setStretchFactor(self._both, 1)
         self._buttons = buttons  # magicgui's widgets live as long as somebody holds them
@@ -170,12 +182,15 @@ class NavigatorDock(Container[Any]):
         self.add_button.changed.connect(self.add_as_layer)
         self.save_button.changed.connect(self._ask_where)
         self.region_canvas.drawn.connect(self._region_drawn)
+        self.draw_button.clicked.connect(self._draw_or_clear)
+        drawn_regions.changed.connect(self._show_drawn)
         self._background.advanced.connect(self._draw)
         self._background.ended.connect(self._ended)
         self._background.failed.connect(self._fail)
         for index, view in enumerate(self._views):
             view.canvas.picked.connect(self.go_to)
             view.canvas.hovered.connect(partial(self._say_under_mouse, index))
+            view.canvas.drawn.connect(partial(self._map_region_drawn, index))
         self._viewer.dims.events.point.connect(self._follow)
         self._viewer.layers.events.removed.connect(self._forget)
         when_closed(self.native, self._disconnect)
@@ -185,6 +200,7 @@ class NavigatorDock(Container[Any]):
             layer.events.data.disconnect(self.restart)
         self._viewer.dims.events.point.disconnect(self._follow)
         self._viewer.layers.events.removed.disconnect(self._forget)
+        drawn_regions.changed.disconnect(self._show_drawn)
 
     # Maps
 
@@ -264,6 +280,37 @@ class NavigatorDock(Container[Any]):
         except ScanError:  # said by the status line already
             return
 
+    # The region of the map
+
+    def _map_region_drawn(self, index: int, region: MapRegion | None) -> None:
+        """Keep a region for the layer on whose map it was drawn, and for the one beside it if it has the same map."""
+        for one in self._maps:
+            grid = one.growing.grid
+            if region is None or grid == self._maps[index].growing.grid:
+                drawn_regions.draw(one.layer, grid, region)
+        self._show_drawn()
+
+    def _draw_or_clear(self) -> None:
+        """What the button says: let the next drag draw, or clear what was drawn."""
+        wanted = self.draw_button.isChecked()
+        if self.canvas.region is not None:
+            self._map_region_drawn(0, None)
+            return
+        for view in self._views:
+            view.canvas.drawing = wanted
+
+    def _show_drawn(self, *_: object) -> None:
+        """Outline the regions that were drawn, and say of the first one what it holds."""
+        for view, one in zip(self._views, self._maps, strict=False):
+            view.canvas.show_region(drawn_regions.of(one.layer, one.growing.grid))
+        for view in self._views:
+            view.canvas.drawing = False
+        region = self.canvas.region if self._maps else None
+        self.draw_button.setChecked(False)
+        self.draw_button.setEnabled(bool(self._maps))
+        self.draw_button.setText("Draw a region" if region is None else "Clear")
+        self.drawn_region.setText("" if region is None else _told(region, self._maps[0].layout.count(region)))
+
     # The cursor and the mouse
 
     def _follow(self) -> None:
@@ -319,6 +366,11 @@ _REGION_TOOLTIP = (
     "Drag one on the pattern below. The command line takes the same numbers: --region."
 )
 
+_DRAW_TOOLTIP = (
+    "Drag a rectangle on the map; Shift and drag does so without this button.\n"
+    "The docks that run over this layer, or export it, take it as their region. Escape clears it."
+)
+
 
 def _levels(scan: Scan, number: int) -> NDArray[np.uint8]:
     """A pattern as it is drawn."""
@@ -328,6 +380,11 @@ def _levels(scan: Scan, number: int) -> NDArray[np.uint8]:
 
 def _written(region: Region) -> str:
     return f"{region.x:g},{region.y:g},{region.width:g},{region.height:g}"
+
+
+def _told(region: MapRegion, count: int) -> str:
+    (top, bottom), (left, right) = region.rows, region.columns
+    return f"rows {top}-{bottom}, columns {left}-{right}: {count:,} patterns"
 
 
 def _limits(values: NDArray[np.float64]) -> tuple[float, float]:

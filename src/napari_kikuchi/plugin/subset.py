@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, PushButton, SpinBox
 from napari.layers import Image
+from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     import napari
 
-from ..scan import Scan, ScanError
+from ..scan import Grid, Scan, ScanError
+from .closing import when_closed
+from .drawn_regions import drawn_regions
 from .layers import index_shown, scan_from_layer
+from .map_layout import MapRegion
 from .parameters import number_pair
 from .runner import row
 
@@ -34,7 +38,8 @@ def place_shown(viewer: napari.Viewer, layer: Image | None) -> tuple[int, int] |
 class SubsetPicker(Container[Any]):
     """A choice of patterns, and what it takes to say which: `which` is shown elsewhere, the rest below it.
 
-    Rows and columns are counted as on the sliders, the last one included.
+    Rows and columns are counted as on the sliders, the last one included. A region that is drawn on the layer's map in
+    the navigator is taken over.
 
     Parameters
     ----------
@@ -44,8 +49,13 @@ class SubsetPicker(Container[Any]):
 
     def __init__(self, here: Callable[[], tuple[int, int] | None]) -> None:
         self._here = here
+        self._layer: Image | None = None
+        self._taken: MapRegion | None = None
         self.which = ComboBox(value=WHOLE, choices=[WHOLE, REGION, EVERY])
-        self.which.tooltip = "Which patterns to run over: try settings on a part before you run over a large map."
+        self.which.tooltip = (
+            "Which patterns to run over: try settings on a part before you run over a large map.\n"
+            "A region is also drawn on the map in the navigator: Shift and drag."
+        )
         limits = {"min": 0, "max": MOST, "step": 1}
         self.rows = number_pair((0, 0), limits, label="Rows", tooltip="First and last row, as on the sliders.")
         self.columns = number_pair((0, 0), limits, label="Columns", tooltip="First and last column, as on the sliders.")
@@ -61,13 +71,19 @@ class SubsetPicker(Container[Any]):
         self.last.changed.connect(lambda: self._take_corner(1))
         self.margins = (0, 0, 0, 0)
         self.which.changed.connect(self._show)
+        drawn_regions.changed.connect(self._drawn)
         self._show()
 
-    def fit(self, scan: Scan | None) -> None:
-        """Let the whole map be the region to begin with."""
-        if scan is not None and scan.grid is not None:
-            self.rows.value = 0, scan.grid.rows - 1
-            self.columns.value = 0, scan.grid.columns - 1
+    def watch(self, dock: QWidget) -> None:
+        """Listen to the navigator until this dock is closed."""
+        when_closed(dock, lambda: drawn_regions.changed.disconnect(self._drawn))
+
+    def fit(self, layer: Image | None) -> None:
+        """Choose from another layer: the region drawn on its map, else the whole map is the region to begin with."""
+        self._leave_drawn()
+        self._layer = layer
+        self._begin_with_whole()
+        self._take_drawn()
 
     def show_region(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         """Choose a region: its first and last rows and columns."""
@@ -109,6 +125,32 @@ class SubsetPicker(Container[Any]):
         layer.scale, layer.translate = scale, translate
         layer.units, layer.axis_labels = source.units, source.axis_labels
 
+    def _drawn(self, event: Any) -> None:
+        if event.layer is self._layer and not self._take_drawn():
+            self._leave_drawn()
+
+    def _take_drawn(self) -> bool:
+        """Choose the region that was drawn on the layer's map, if there is one."""
+        grid = _grid(self._layer)
+        region = None if self._layer is None or grid is None else drawn_regions.of(self._layer, grid)
+        if region is None:
+            return False
+        self.show_region(region.rows, region.columns)
+        self._taken = region
+        return True
+
+    def _leave_drawn(self) -> None:
+        """Go back to the whole layer, unless something else than the drawn region was chosen meanwhile."""
+        if self.which.value == REGION and self._taken == MapRegion(self.rows.value, self.columns.value):
+            self.which.value = WHOLE
+            self._begin_with_whole()
+        self._taken = None
+
+    def _begin_with_whole(self) -> None:
+        grid = _grid(self._layer)
+        if grid is not None:
+            self.rows.value, self.columns.value = (0, grid.rows - 1), (0, grid.columns - 1)
+
     def _take_corner(self, which: int) -> None:
         place = self._here()
         if place is None:
@@ -122,3 +164,11 @@ class SubsetPicker(Container[Any]):
         self.rows.visible = self.columns.visible = self._corners.visible = self.which.value == REGION
         self.n.visible = self.which.value == EVERY
         self.visible = self.which.value != WHOLE
+
+
+def _grid(layer: Image | None) -> Grid | None:
+    """The map of a layer; None if it has none, or holds no patterns."""
+    try:
+        return None if layer is None else scan_from_layer(layer).grid
+    except ScanError:
+        return None
