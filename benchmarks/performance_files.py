@@ -13,7 +13,7 @@ import numpy as np
 
 import napari_kikuchi as nk
 from figures import Figure, child, gigabytes_file, peak_memory, rates, textured
-from napari_kikuchi.file_run import process_to_file
+from napari_kikuchi.pipeline import process_to_file
 from simulated import write
 
 __all__ = ["access", "file_to_file", "images", "memory", "opening"]
@@ -110,7 +110,7 @@ def images(side: int = SIDE) -> list[Figure]:
 def file_to_file(n: int = 600, side: int = 236) -> list[Figure]:
     """The default network from file to file, and alone on what lies in memory as it sees it, in the same blocks."""
     from napari_kikuchi.autoencoder.denoiser import open_model
-    from napari_kikuchi.blocks import cut_anyhow
+    from napari_kikuchi.pipeline.blocks import cut_anyhow
     from performance_network import seen_by
 
     pixels = textured((n, side, side), np.uint16)

@@ -28,7 +28,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = nk.nothing_like_this
 
 
-@pytest.mark.parametrize("room", ["", ".recipe", ".pipeline", ".scan_maps"])
+@pytest.mark.parametrize("room", ["", ".recipe", ".pipeline.calls", ".scan_maps"])
 def test_examples_in_docstrings_run(room):
     module = importlib.import_module(f"napari_kikuchi{room}")
     results = doctest.testmod(module)

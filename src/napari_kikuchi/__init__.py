@@ -20,9 +20,18 @@ if TYPE_CHECKING:
     from .autoencoder.projection import MasterPattern
     from .autoencoder.training import train
     from .autoencoder.training_config import PairSettings, ScanPair, TrainingConfig
-    from .file_run import discard_partial, process_to_file
     from .formats import export_images, open_scan, pack_images, save_map, save_scan
-    from .pipeline import apply, average_neighbours, clahe, denoise, lazy, process_file, remove_background
+    from .pipeline import (
+        apply,
+        average_neighbours,
+        clahe,
+        denoise,
+        discard_partial,
+        lazy,
+        process_file,
+        process_to_file,
+        remove_background,
+    )
     from .plugin.layers import add_to_viewer, scan_from_layer
     from .processing.maps import Region
     from .processing.quality import image_quality
@@ -61,8 +70,17 @@ _ROOMS = {
         "Rescale",
         "StaticBackground",
     ),
-    "file_run": ("discard_partial", "process_to_file"),
-    "pipeline": ("apply", "average_neighbours", "clahe", "denoise", "lazy", "process_file", "remove_background"),
+    "pipeline": (
+        "apply",
+        "average_neighbours",
+        "clahe",
+        "denoise",
+        "discard_partial",
+        "lazy",
+        "process_file",
+        "process_to_file",
+        "remove_background",
+    ),
     "plugin.layers": ("add_to_viewer", "scan_from_layer"),
     "sample": ("sample_path",),
     "scan_maps": ("map_of",),

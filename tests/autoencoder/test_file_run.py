@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import napari_kikuchi as nk
-from napari_kikuchi import blocks, file_run
 from napari_kikuchi.autoencoder.card import DEFAULT_MODEL, WEIGHTS
 from napari_kikuchi.formats import partial as partial_files
+from napari_kikuchi.pipeline import blocks, file_run
 
 
 @pytest.fixture

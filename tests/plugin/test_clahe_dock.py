@@ -87,7 +87,7 @@ def test_without_a_layer_it_says_what_to_do(make_napari_viewer, monkeypatch):
 
 
 def test_cancel_adds_nothing_and_frees_the_dock(qtbot, viewer, dock, monkeypatch):
-    monkeypatch.setattr("napari_kikuchi.blocks.BLOCK_PIXELS", 60 * 60)
+    monkeypatch.setattr("napari_kikuchi.pipeline.blocks.BLOCK_PIXELS", 60 * 60)
     dock.run()
     dock.cancel_button.native.click()
     qtbot.waitUntil(lambda: dock.run_button.enabled, timeout=30_000)

@@ -352,7 +352,7 @@ def test_what_has_to_be_computed_is_sampled_until_one_asks_for_more(qtbot, viewe
     monkeypatch.setattr("napari_kikuchi.scan_maps.ON_DEMAND", 4)
     monkeypatch.setattr("napari_kikuchi.scan_maps.BATCH_PIXELS", 1)
     raw = viewer.layers[0]
-    monkeypatch.setattr("napari_kikuchi.blocks.BLOCK_PIXELS", 60 * 60)
+    monkeypatch.setattr("napari_kikuchi.pipeline.blocks.BLOCK_PIXELS", 60 * 60)
     lazy = nk.add_to_viewer(viewer, nk.clahe(nk.scan_from_layer(raw)), "lazy", like=raw)
     dock = opened(viewer)
     dock.layer.value = lazy

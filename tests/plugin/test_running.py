@@ -41,8 +41,8 @@ def held(monkeypatch):
             done.let_go.wait(60)
         return equalise(self, patterns, mask)
 
-    monkeypatch.setattr("napari_kikuchi.blocks.BLOCK_PIXELS", 60 * 60)
-    monkeypatch.setattr("napari_kikuchi.blocks.usable_cores", lambda: 1)
+    monkeypatch.setattr("napari_kikuchi.pipeline.blocks.BLOCK_PIXELS", 60 * 60)
+    monkeypatch.setattr("napari_kikuchi.pipeline.blocks.usable_cores", lambda: 1)
     monkeypatch.setattr(Clahe, "__call__", slow)
     yield done
     done.let_go.set()

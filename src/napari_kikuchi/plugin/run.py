@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from ..file_run import discard_partial, process_to_file
 from ..formats import open_scan, recipe_path
-from ..pipeline import fitted_blocks, lazy, processed
+from ..pipeline import discard_partial, fitted_blocks, lazy, process_to_file, processed
 from ..recipe import Recipe
 from ..scan import Scan, ScanError
 from .layers import contrast_limits

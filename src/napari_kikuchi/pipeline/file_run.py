@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__
+from .. import __version__
+from ..formats.partial import PartialFile, check_free_or_begun, discard_partial, partial_path
+from ..formats.pixels import conversion
+from ..formats.targets import check_space
+from ..formats.up_writing import UPTarget, up_target
+from ..recipe import Recipe
+from ..scan import Scan
 from .block_writer import BlockWriter, digest, told_apart
 from .blocks import Block, cut_anyhow, processed, settings_of_cut
-from .formats.partial import PartialFile, check_free_or_begun, discard_partial, partial_path
-from .formats.pixels import conversion
-from .formats.targets import check_space
-from .formats.up_writing import UPTarget, up_target
 from .lazy_patterns import LazyPatterns
-from .recipe import Recipe
-from .scan import Scan
 
 if TYPE_CHECKING:
     from distributed import Client

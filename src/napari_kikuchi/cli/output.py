@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from .recipe import Autoencoder, Recipe
+from ..recipe import Autoencoder, Recipe
 
 __all__ = [
     "INTERRUPTED",
@@ -32,7 +32,7 @@ def load_models(recipe: Recipe) -> None:
     models = dict.fromkeys(step.model for step in recipe.steps if isinstance(step, Autoencoder))
     if not models:
         return
-    from .autoencoder.model import device_summary
+    from ..autoencoder.model import device_summary
 
     typer.echo(f"Loading the model {', '.join(models)}, which takes some seconds ...", err=True)
     recipe.prepare()
@@ -116,7 +116,7 @@ class _Lines:
 
 def report_written(n: int, target: Path) -> None:
     """Say what was written, and where its recipe is."""
-    from .formats import recipe_path
+    from ..formats import recipe_path
 
     recipe = recipe_path(target)
     typer.echo(
@@ -126,7 +126,7 @@ def report_written(n: int, target: Path) -> None:
 
 def say_pairing(source: Path, target: Path, *, copy: bool = False) -> None:
     """Say which of the indexing software's files has to get the name of an output that has a new one, or copy them."""
-    from .formats import sidecars
+    from ..formats import sidecars
 
     found = sidecars(source, target)
     if found is None:

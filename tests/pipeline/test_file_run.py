@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import napari_kikuchi as nk
-from napari_kikuchi import blocks, file_run
 from napari_kikuchi.formats import partial as partial_files
 from napari_kikuchi.formats import recipe_path
+from napari_kikuchi.pipeline import blocks, file_run
 
 EQUALISE = nk.Recipe([nk.Clahe(2.0, (4, 4))])
 ON_A_MAP = nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(), nk.DynamicBackground()])
@@ -163,7 +163,8 @@ def test_what_was_stopped_can_be_discarded(source, target):
 
 CHILD = """
 import itertools, sys, time
-from napari_kikuchi import Clahe, Recipe, blocks, file_run, open_scan
+from napari_kikuchi import Clahe, Recipe, open_scan
+from napari_kikuchi.pipeline import blocks, file_run
 from napari_kikuchi.formats import partial
 blocks.BLOCK_PIXELS, partial.SECONDS = 8 * 16 * 20, 0.0
 for done in file_run.process_to_file(open_scan(sys.argv[1]), sys.argv[2], Recipe([Clahe(2.0, (4, 4))])):

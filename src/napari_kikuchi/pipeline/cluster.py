@@ -29,15 +29,15 @@ from typing import Any, Self
 
 import dask
 
-from . import __version__
-from .autoencoder.model import Device, shipped_models
+from .. import __version__
+from ..autoencoder.model import Device, shipped_models
+from ..formats import open_scan
+from ..formats.targets import writing
+from ..formats.up_writing import UPTarget
+from ..recipe import Autoencoder, Recipe, Step
+from ..scan import Grid, Scan, ScanError, ScanWarning
 from .block_writer import BlockWriter, told_apart
 from .blocks import Block, usable_cores
-from .formats import open_scan
-from .formats.targets import writing
-from .formats.up_writing import UPTarget
-from .recipe import Autoencoder, Recipe, Step
-from .scan import Grid, Scan, ScanError, ScanWarning
 
 try:
     from distributed import Client, LocalCluster, WorkerPlugin, as_completed

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 import napari_kikuchi as nk
-from napari_kikuchi import cli_output, file_run
-from napari_kikuchi.cli import app
+from napari_kikuchi.cli import app, output
 from napari_kikuchi.formats import recipe_path
+from napari_kikuchi.pipeline import file_run
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_network_is_loaded_once_and_what_it_left_open_is_no_other_recipe(run, 
 
 
 def test_a_run_that_was_stopped_is_gone_on_with_or_begun_anew(run, nickel_up1, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_kikuchi.blocks.BLOCK_PIXELS", 60 * 60)
+    monkeypatch.setattr("napari_kikuchi.pipeline.blocks.BLOCK_PIXELS", 60 * 60)
     out = tmp_path / "out.up1"
 
     def stopped(recipe):
@@ -156,7 +156,7 @@ def test_workers_write_what_one_process_writes(run, scans, tmp_path):
 
 def test_without_the_package_for_workers_it_is_named(run, scans, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    monkeypatch.delitem(__import__("sys").modules, "napari_kikuchi.cluster", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "napari_kikuchi.pipeline.cluster", raising=False)
     answer = run("clahe", scans / "a.up1", tmp_path / "out.up1", "--workers", 2)
     assert answer.exit_code == 1
     assert "napari-kikuchi[cluster]" in answer.stderr
@@ -171,7 +171,7 @@ class Clock:
 
 def test_the_pace_is_that_of_the_last_minutes_and_not_of_an_earlier_run():
     clock = Clock()
-    pace = cli_output.Pace(clock)
+    pace = output.Pace(clock)
     assert pace.tell(5000, 20_000) == ""
     clock.now = 10
     assert pace.tell(6000, 20_000) == "100 patterns/s, 2 min left"
@@ -188,13 +188,13 @@ def test_the_pace_is_that_of_the_last_minutes_and_not_of_an_earlier_run():
     [(0.2, "0 s"), (99, "99 s"), (100, "2 min"), (5900, "98 min"), (6000, "1 h 40 min"), (200_000, "2 d 8 h")],
 )
 def test_times_are_said_as_people_do(seconds, said):
-    assert cli_output.duration(seconds) == said
+    assert output.duration(seconds) == said
 
 
 def test_where_there_is_no_terminal_a_line_is_written_now_and_then(capfd, monkeypatch):
-    monkeypatch.setattr(cli_output._Lines, "FIRST", -1.0)
-    monkeypatch.setattr(cli_output.Pace, "tell", lambda *_: "35 patterns/s, 2 min left")
-    with cli_output.progress_bar("clahe", 100) as progress:
+    monkeypatch.setattr(output._Lines, "FIRST", -1.0)
+    monkeypatch.setattr(output.Pace, "tell", lambda *_: "35 patterns/s, 2 min left")
+    with output.progress_bar("clahe", 100) as progress:
         for done in range(10, 60, 10):
             progress(done, 100)
     assert capfd.readouterr().err == f"clahe: 10 of 100 patterns, 35 patterns/s, 2 min left{os.linesep}"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..recipe import Recipe, around
+from ..scan import Grid, Scan, ScanError
 from .blocks import compute, cut, processed
-from .recipe import Recipe, around
-from .scan import Grid, Scan, ScanError
 
 __all__ = ["LazyPatterns", "as_dask"]
 

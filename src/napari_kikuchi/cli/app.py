@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from . import __version__
-from .cli_crop import commands as crop_commands
-from .cli_maps import commands as map_commands
-from .cli_options import CopySidecars, GridOption, Overwrite, Source, examples
-from .cli_output import INTERRUPTED, load_models, progress_bar, report_written, say_pairing
-from .cli_processing import commands as processing_commands
-from .cli_training import commands as training_commands
-from .formats.images import ImageFormat
-from .recipe import Recipe
-from .scan import Grid, Scan, ScanError, ScanWarning
+from .. import __version__
+from ..formats.images import ImageFormat
+from ..recipe import Recipe
+from ..scan import Grid, Scan, ScanError, ScanWarning
+from .crop import commands as crop_commands
+from .maps import commands as map_commands
+from .options import CopySidecars, GridOption, Overwrite, Source, examples
+from .output import INTERRUPTED, load_models, progress_bar, report_written, say_pairing
+from .processing import commands as processing_commands
+from .training import commands as training_commands
 
 if TYPE_CHECKING:
-    from .autoencoder.model import ModelCard
+    from ..autoencoder.model import ModelCard
 
 __all__ = ["app", "main"]
 
@@ -123,7 +123,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
 ) -> None:
     """Tell what is in a file: pattern size, pixel type, map, step, and what is missing."""
-    from .formats import open_scan
+    from ..formats import open_scan
 
     facts = _facts(file, open_scan(file, grid=grid))
     if as_json:
@@ -134,7 +134,7 @@ def info(
 
 
 def _facts(path: Path, scan: Scan) -> dict[str, Any]:
-    from .formats import read_header
+    from ..formats import read_header
 
     header = None if path.is_dir() else read_header(path)
     return {
@@ -190,7 +190,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write every pattern as an image of its own."""
-    from .formats import export_images, open_scan
+    from ..formats import export_images, open_scan
 
     scan = open_scan(source, grid=grid)
     with progress_bar("export", scan.n) as progress:
@@ -229,7 +229,7 @@ def pack(
     copy_sidecars: CopySidecars = False,
 ) -> None:
     """Put the images of a folder into one pattern file; without --grid or --like, into one that has no map."""
-    from .formats import pack_images, read_header
+    from ..formats import pack_images, read_header
 
     if grid is not None and like is not None:
         raise typer.BadParameter("Give --grid or --like: the file tells the grid.")
@@ -245,7 +245,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the model cards as JSON.")] = False,
 ) -> None:
     """List the models that come with the package: what each was trained on, and what it is good for."""
-    from .autoencoder.model import shipped_models
+    from ..autoencoder.model import shipped_models
 
     cards = shipped_models()
     if as_json:
@@ -278,7 +278,7 @@ app.add_typer(crop_commands)
 @app.command(epilog=examples("napari-kikuchi devices", "napari-kikuchi devices --json"))
 def devices(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False) -> None:
     """List what networks can compute on here (--backend, --device), and why there is no GPU where there is none."""
-    from .autoencoder.model import devices
+    from ..autoencoder.model import devices
 
     found = devices()
     if as_json:
@@ -303,7 +303,7 @@ def demo(
     ] = None,
 ) -> None:
     """Denoise real patterns that come with the package: in napari, or file to file where there is no display."""
-    from .demo import run
+    from ..demo import run
 
     load_models(Recipe.denoising())
     run(output)

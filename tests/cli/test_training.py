@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 import napari_kikuchi as nk
-from napari_kikuchi import cli_training
 from napari_kikuchi.autoencoder import denoiser, devices, learning_curve, training
 from napari_kikuchi.autoencoder.learning_curve import Progress
 from napari_kikuchi.cli import app
+from napari_kikuchi.cli import training as commands
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def simulated(monkeypatch):
         lattice = crystal.cell[0], crystal.cell[2]
         return nk.MasterPattern(crystal.name, pattern.astype(np.float32), crystal.space_group, lattice)
 
-    monkeypatch.setattr(cli_training, "find_adapter", lambda: None)
-    monkeypatch.setattr(cli_training, "simulate_master_pattern", simulate)
+    monkeypatch.setattr(commands, "find_adapter", lambda: None)
+    monkeypatch.setattr(commands, "simulate_master_pattern", simulate)
     return asked
 
 
@@ -125,7 +125,7 @@ def trained(monkeypatch):
         return output / f"{config.name}.weights.h5"
 
     def tmp_folder(config):
-        folder = cli_training.Path(config.output)
+        folder = commands.Path(config.output)
         folder.mkdir(exist_ok=True)
         return folder
 

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import block_length, compute, cut, processed
-from .file_run import discard_partial, process_to_file
-from .lazy_patterns import as_dask
-from .patches import Patch
-from .recipe import (
+from ..patches import Patch
+from ..recipe import (
     Autoencoder,
     AverageWeights,
     CircularMask,
@@ -27,7 +24,10 @@ from .recipe import (
     Recipe,
     Removal,
 )
-from .scan import Grid, Scan, ScanError
+from ..scan import Grid, Scan, ScanError
+from .blocks import block_length, compute, cut, processed
+from .file_run import discard_partial, process_to_file
+from .lazy_patterns import as_dask
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
 __all__ = [
     "apply",
     "average_neighbours",
-    "block_length",
-    "blocks",
     "clahe",
     "denoise",
     "fitted_blocks",
+    "in_blocks",
     "lazy",
     "process_file",
-    "processed",
     "remove_background",
 ]
 
@@ -85,7 +83,7 @@ def apply(data: Data, recipe: Recipe) -> Data:
     if not isinstance(array, np.ndarray):
         return _lazy(scan, recipe.fit(scan)).reshape(array.shape)
     result = np.empty(scan.patterns.shape, dtype=array.dtype)
-    for start, block in blocks(scan, recipe):
+    for start, block in in_blocks(scan, recipe):
         result[start : start + len(block)] = block
     return result.reshape(array.shape)  # type: ignore[return-value]
 
@@ -319,7 +317,7 @@ def average_neighbours(
     return apply(data, Recipe([NeighbourAverage(window, weights)], mask=mask))
 
 
-def blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
+def in_blocks(scan: Scan, recipe: Recipe) -> Iterator[tuple[int, NDArray[Any]]]:
     """Run a recipe over a scan block by block, so that a caller can show progress and stop in between.
 
     Yields
@@ -382,7 +380,7 @@ def process_file(
         If the source cannot be read, the target cannot be written, the recipe cannot be run, or what an earlier run
         left was begun from something else; the target is then as it was before.
     """
-    from .formats import check_target, is_up, open_scan, save_scan
+    from ..formats import check_target, is_up, open_scan, save_scan
 
     scan, target = open_scan(source, grid=grid), Path(target)
     if not is_up(target):

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..formats.pixels import Scaling
+from ..formats.targets import mapped_file
+from ..formats.up_writing import UPTarget
+from ..recipe import Recipe
+from ..scan import Scan
 from .blocks import Block, compute
-from .formats.pixels import Scaling
-from .formats.targets import mapped_file
-from .formats.up_writing import UPTarget
-from .recipe import Recipe
-from .scan import Scan
 
 __all__ = ["BlockWriter", "digest", "told_apart"]
 

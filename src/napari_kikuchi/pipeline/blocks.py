@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .patches import Patch, patches, tiles
-from .recipe import Recipe
-from .scan import Scan
+from ..patches import Patch, patches, tiles
+from ..recipe import Recipe
+from ..scan import Scan
 
 __all__ = ["Block", "block_length", "compute", "cut", "cut_anyhow", "processed", "settings_of_cut", "usable_cores"]
 

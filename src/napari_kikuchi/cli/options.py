@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from .autoencoder.devices import DEVICE_VARIABLE, PRECISION_VARIABLE, Backend, Precision
-from .recipe import CircularMask, Clahe, Step
-from .scan import Grid, ScanError
+from ..autoencoder.devices import DEVICE_VARIABLE, PRECISION_VARIABLE, Backend, Precision
+from ..recipe import CircularMask, Clahe, Step
+from ..scan import Grid, ScanError
 
 __all__ = [
     "TILES",

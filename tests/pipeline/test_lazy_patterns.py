@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_kikuchi as nk
-from napari_kikuchi import blocks, lazy_patterns
 from napari_kikuchi.formats import recipe_path
+from napari_kikuchi.pipeline import blocks, lazy_patterns
 
 RECIPES = [
     nk.Recipe([nk.Clahe(2.0, (4, 4))]),

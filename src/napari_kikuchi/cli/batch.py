@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .cli_output import (
+from ..recipe import Autoencoder, Recipe
+from ..scan import Grid, ScanError
+from .output import (
     INTERRUPTED,
     duration,
     load_models,
@@ -20,8 +22,6 @@ from .cli_output import (
     say_neighbours,
     say_pairing,
 )
-from .recipe import Autoencoder, Recipe
-from .scan import Grid, ScanError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,7 +31,7 @@ __all__ = ["Run", "process"]
 
 @dataclass(frozen=True)
 class Run:
-    """How a command that processes patterns was asked to go about it; see `cli_options` for each."""
+    """How a command that processes patterns was asked to go about it; see `options` for each."""
 
     output: Path | None = None
     grid: Grid | None = None
@@ -82,11 +82,11 @@ def _one(
     source: Path, target: Path, recipe: Recipe, run: Run, client: Client | None, before: Callable[[], None] = _nothing
 ) -> int:
     """Process one input, doing something `before` that takes long; how many patterns it has."""
-    from .file_run import begin
-    from .formats import check_target, is_up, open_scan, save_scan
-    from .formats.partial import check_free_or_begun, discard_partial
-    from .formats.targets import refuse_own_input
-    from .pipeline import apply
+    from ..formats import check_target, is_up, open_scan, save_scan
+    from ..formats.partial import check_free_or_begun, discard_partial
+    from ..formats.targets import refuse_own_input
+    from ..pipeline import apply
+    from ..pipeline.file_run import begin
 
     scan = open_scan(source, grid=run.grid)
     if not is_up(target):
@@ -120,7 +120,7 @@ def _client(run: Run) -> Iterator[Client | None]:
     if run.workers is None and run.scheduler is None:
         yield None
         return
-    from .cluster import connected, local_workers
+    from ..pipeline.cluster import connected, local_workers
 
     with local_workers(run.workers) if run.workers is not None else connected(str(run.scheduler)) as client:
         yield client
@@ -129,7 +129,7 @@ def _client(run: Run) -> Iterator[Client | None]:
 @contextmanager
 def _resumable(target: Path) -> Iterator[None]:
     """Say, where Ctrl-C stops a run, how to go on with it."""
-    from .formats.partial import partial_path
+    from ..formats.partial import partial_path
 
     try:
         yield
@@ -147,7 +147,7 @@ def _resumable(target: Path) -> Iterator[None]:
 
 def _inputs(paths: Iterable[Path]) -> Iterator[Path]:
     """All inputs that were named: a pattern's matches, a folder's pattern files, or else the path itself."""
-    from .formats.up import PIXEL_TYPES
+    from ..formats.up import PIXEL_TYPES
 
     for path in paths:
         if path.is_dir():
@@ -193,8 +193,8 @@ def _attempt(source: Path, folder: Path, recipe: Recipe, run: Run, client: Clien
 
 def _is_done(target: Path, recipe: Recipe) -> bool:
     """Whether an output is there that this recipe made, so that a batch can be given again after it was stopped."""
-    from .formats import recipe_path
-    from .formats.partial import partial_path
+    from ..formats import recipe_path
+    from ..formats.partial import partial_path
 
     if not (target.exists() and recipe_path(target).exists()) or partial_path(target).exists():
         return False

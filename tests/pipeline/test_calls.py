@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_kikuchi as nk
-from napari_kikuchi import blocks, pipeline
 from napari_kikuchi.formats import recipe_path
 from napari_kikuchi.opencv import cv2
+from napari_kikuchi.pipeline import blocks, calls
 
 EQUALISE = nk.Recipe([nk.Clahe(2.0, (4, 4))])
 
@@ -47,13 +47,13 @@ def test_a_block_of_one_equals_one_of_a_block(patterns, recipe):
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.title)
 def test_chunked_equals_whole(patterns, recipe, small_blocks):
     whole = recipe.fit(nk.Scan(patterns))(patterns)
-    scan = pipeline.apply(nk.Scan(patterns), recipe)
+    scan = calls.apply(nk.Scan(patterns), recipe)
     assert scan.patterns.chunks[0] == (4, 4, 1)
     for chunked in (
         np.asarray(scan.patterns),
-        pipeline.apply(patterns, recipe),
-        np.asarray(pipeline.apply(da.from_array(patterns, (2, 60, 30)), recipe)),
-        np.concatenate([block for _, block in pipeline.blocks(nk.Scan(patterns), recipe)]),
+        calls.apply(patterns, recipe),
+        np.asarray(calls.apply(da.from_array(patterns, (2, 60, 30)), recipe)),
+        np.concatenate([block for _, block in calls.in_blocks(nk.Scan(patterns), recipe)]),
     ):
         assert chunked.dtype == patterns.dtype
         assert np.abs(chunked.astype(int) - whole).max() <= rounding(recipe, patterns)
@@ -206,7 +206,7 @@ def test_the_size_of_blocks_never_changes_a_result(large_map, recipe, length):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(blocks, "BLOCK_PIXELS", length * 16 * 20)
         for again in (
-            np.concatenate([block for _, block in pipeline.blocks(scan, recipe)]),
+            np.concatenate([block for _, block in calls.in_blocks(scan, recipe)]),
             np.asarray(nk.apply(scan, recipe).patterns),
             np.asarray(nk.apply(da.from_array(scan.as_map(), (2, 3, 16, 20)), recipe)),
         ):
@@ -268,7 +268,7 @@ def test_without_a_map_there_are_no_neighbours(large_map, shape):
     with pytest.raises(nk.ScanError, match="there is no map here"):
         nk.average_neighbours(large_map.patterns.reshape(-1)[: np.prod(shape)].reshape(shape))
     with pytest.raises(nk.ScanError, match="there is no map here"):
-        list(pipeline.blocks(nk.Scan(large_map.patterns), ON_A_MAP[0]))
+        list(calls.in_blocks(nk.Scan(large_map.patterns), ON_A_MAP[0]))
 
 
 def test_backgrounds_and_neighbours_from_file_to_file(large_map, tmp_path):

@@ -8,8 +8,21 @@ from typing import Annotated
 
 import typer
 
-from .cli_batch import Run, process
-from .cli_options import (
+from ..recipe import (
+    Autoencoder,
+    AverageWeights,
+    Clahe,
+    DynamicBackground,
+    NeighbourAverage,
+    Neighbours,
+    Placement,
+    Recipe,
+    Removal,
+    StaticBackground,
+)
+from ..scan import ScanError
+from .batch import Run, process
+from .options import (
     TILES,
     BackendOption,
     ClipLimit,
@@ -31,19 +44,6 @@ from .cli_options import (
     in_range,
     usage,
 )
-from .recipe import (
-    Autoencoder,
-    AverageWeights,
-    Clahe,
-    DynamicBackground,
-    NeighbourAverage,
-    Neighbours,
-    Placement,
-    Recipe,
-    Removal,
-    StaticBackground,
-)
-from .scan import ScanError
 
 __all__ = ["commands"]
 
@@ -108,7 +108,7 @@ def background(
     copy_sidecars: CopySidecars = False,
 ) -> None:
     """Take out the background that all patterns share, their mean, and then each pattern's own, a blur of it."""
-    from .formats import read_pattern
+    from ..formats import read_pattern
 
     if static == "none" and own is not None:
         raise typer.BadParameter("--background is the static background: choose --static divide or subtract.")
@@ -190,7 +190,7 @@ def denoise(
     copy_sidecars: CopySidecars = False,
 ) -> None:
     """Denoise each pattern with a network, and write a file that indexing software reads, with its recipe beside it."""
-    from .autoencoder.model import use_device
+    from ..autoencoder.model import use_device
 
     if (backend, device, precision) != ("auto", "auto", "auto"):
         usage(lambda: use_device(device, backend=backend, precision=precision))

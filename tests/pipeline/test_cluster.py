@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import napari_kikuchi as nk
-from napari_kikuchi import blocks, file_run
 from napari_kikuchi.formats import partial as partial_files
 from napari_kikuchi.formats import recipe_path
+from napari_kikuchi.pipeline import blocks, file_run
 
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
-from napari_kikuchi import cluster
+from napari_kikuchi.pipeline import cluster
 
 RECIPE = nk.Recipe([nk.StaticBackground(), nk.NeighbourAverage(), nk.Clahe(2.0, (4, 4))])
 

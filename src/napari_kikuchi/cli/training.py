@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .autoencoder.dynamical import SimulationSettings, find_adapter, simulate_master_pattern
-from .autoencoder.structures import PHASES, find_structure
-from .cli_options import BackendOption, DeviceOption, Overwrite, usage
-from .cli_output import INTERRUPTED, progress_bar
-from .formats.targets import check_free
-from .scan import ScanError
+from ..autoencoder.dynamical import SimulationSettings, find_adapter, simulate_master_pattern
+from ..autoencoder.structures import PHASES, find_structure
+from ..formats.targets import check_free
+from ..scan import ScanError
+from .options import BackendOption, DeviceOption, Overwrite, usage
+from .output import INTERRUPTED, progress_bar
 
 if TYPE_CHECKING:
-    from .autoencoder.training import Progress, TrainingConfig
+    from ..autoencoder.training import Progress, TrainingConfig
 
 __all__ = ["commands"]
 
@@ -121,9 +121,9 @@ def train(
 
     Options go before what the configuration says.
     """
-    from .autoencoder.model import use_device
-    from .autoencoder.pairs import open_pairs
-    from .autoencoder.training import TrainingConfig, train_on
+    from ..autoencoder.model import use_device
+    from ..autoencoder.pairs import open_pairs
+    from ..autoencoder.training import TrainingConfig, train_on
 
     options: dict[str, Any] = {"master_patterns": master_patterns, "start": start, "output": output, "minutes": minutes}
     if noisy is not None or clean is not None:
@@ -141,7 +141,7 @@ def train(
 
 
 def _scans(noisy: str | None, clean: str | None, master_patterns: str | None) -> tuple[Any, ...]:
-    from .autoencoder.training_config import ScanPair
+    from ..autoencoder.training_config import ScanPair
 
     if noisy is None or clean is None:
         raise typer.BadParameter("Give both --noisy and --clean: the fast and the slow exposure.")
@@ -152,9 +152,9 @@ def _scans(noisy: str | None, clean: str | None, master_patterns: str | None) ->
 
 def _say_device(config: TrainingConfig) -> None:
     """Load Keras, and say what it computes on, and what is written where."""
-    from .autoencoder.denoiser import import_keras
-    from .autoencoder.devices import summary
-    from .autoencoder.learning_curve import can_draw
+    from ..autoencoder.denoiser import import_keras
+    from ..autoencoder.devices import summary
+    from ..autoencoder.learning_curve import can_draw
 
     if config.start:
         typer.echo(f"It starts from {config.start}.", err=True)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import CopySidecars, GridOption, Overwrite, Source, examples
-from .cli_output import progress_bar, report_written, say_pairing
-from .scan import ScanError
+from ..scan import ScanError
+from .options import CopySidecars, GridOption, Overwrite, Source, examples
+from .output import progress_bar, report_written, say_pairing
 
 __all__ = ["commands"]
 
@@ -61,7 +61,7 @@ def crop(
     copy_sidecars: CopySidecars = False,
 ) -> None:
     """Cut a rectangle out of the map, or thin the map, to try settings or indexing on a part of a scan."""
-    from .formats import check_target, open_scan, save_scan
+    from ..formats import check_target, open_scan, save_scan
 
     scan = open_scan(source, grid=grid)
     if rows is not None or columns is not None:

@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from .cli_options import GridOption, Overwrite, Source, usage
-from .cli_output import progress_bar
-from .formats.targets import check_free
-from .processing.maps import Measure, Region
-from .scan import ScanError
+from ..formats.targets import check_free
+from ..processing.maps import Measure, Region
+from ..scan import ScanError
+from .options import GridOption, Overwrite, Source, usage
+from .output import progress_bar
 
 __all__ = ["commands"]
 
@@ -61,8 +61,8 @@ def map_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a map of a scan: image quality, mean intensity or a virtual backscatter image."""
-    from .formats import MAP_EXTENSIONS, open_scan, save_map
-    from .scan_maps import map_of
+    from ..formats import MAP_EXTENSIONS, open_scan, save_map
+    from ..scan_maps import map_of
 
     if region is not None and of != "virtual-backscatter":
         raise typer.BadParameter(f"--region belongs to --of virtual-backscatter, not to {of}.")
