@@ -25,6 +25,9 @@ BLOCK_PIXELS = 2**22
 LARGEST = 5
 # How many times as large a rectangle of the map is with its neighbours.
 TILE = 4
+# Pixels that go through all steps together where no step gains from more at once: 4 MiB as float32, which a processor's
+# cache holds.
+CACHED_PIXELS = 2**20
 # Copies of a block, as float32, that a chain of steps has in memory at its worst moment.
 COPIES = 8
 # Bytes that the blocks under way may take together; on a machine with much memory, and many cores, a share of that.
@@ -64,9 +67,16 @@ class Block:
     def run(self, scan: Scan, recipe: Recipe) -> NDArray[Any]:
         """What a fitted recipe makes of the block, shape (size, height, width), of the scan's pixel type."""
         patterns = scan.patterns
-        if self.patch is None:
-            return recipe(np.asarray(patterns[self.start : self.stop]))
-        return recipe(self.patch.read(lambda start, stop: np.asarray(patterns[start:stop])), self.patch)
+        if self.patch is not None:
+            return recipe(self.patch.read(lambda start, stop: np.asarray(patterns[start:stop])), self.patch)
+        read = np.asarray(patterns[self.start : self.stop])
+        few = max(1, CACHED_PIXELS // (scan.height * scan.width))
+        if len(read) <= few or _uses_all_cores(recipe):
+            return recipe(read)
+        made = np.empty_like(read)
+        for start in range(0, len(read), few):
+            made[start : start + few] = recipe(read[start : start + few])
+        return made
 
 
 def block_length(shape: tuple[int, ...], rim: int = 0) -> int:
@@ -163,10 +173,14 @@ def _threads(scan: Scan, recipe: Recipe) -> int:
     """How many blocks to compute at once: one a core, as long as memory is enough."""
     import psutil
 
-    if any(step.uses_all_cores for step in recipe.steps):
+    if _uses_all_cores(recipe):
         # One that is being read and prepared while the other is in the network.
         return 2
     around = 1 + 2 * recipe.rim
     pixels = max(BLOCK_PIXELS * (around if recipe.rim else 1), scan.height * scan.width * around**2)
     budget = max(BUDGET, int(psutil.virtual_memory().available * SHARE))
     return max(1, min(usable_cores(), budget // (4 * COPIES * pixels)))
+
+
+def _uses_all_cores(recipe: Recipe) -> bool:
+    return any(step.uses_all_cores for step in recipe.steps)
