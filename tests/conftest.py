@@ -11,8 +11,11 @@ from hypothesis import settings
 import napari_kikuchi
 
 # The first example of a test may import a library, and disks of test machines are slow: time says nothing here.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# The same examples in every run, so that a change is judged by what it changes. To look for others:
+# make test PYTEST_ARGS="--hypothesis-profile searching"
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("searching", deadline=None, max_examples=2000)
+settings.load_profile("same")
 
 DATA = Path(napari_kikuchi.__file__).parent / "data"
 

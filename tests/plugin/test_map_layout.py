@@ -102,6 +102,14 @@ def test_a_region_holds_the_points_under_both_ends_and_those_inside_its_outline(
     assert set(points) <= set(inside)
 
 
+@pytest.mark.parametrize(("column", "columns"), [(0, (0, 1)), (4, (3, 4))])
+def test_a_region_down_a_column_of_a_hexagonal_map_takes_in_the_points_of_the_short_rows(column, columns):
+    layout = MapLayout.of(Grid(3, 5, hexagonal=True), 14, (1.0, 1.0))
+    region = layout.spanned((0, column), (2, column))
+    assert region == MapRegion((0, 2), columns)
+    assert layout.count(region) == 5
+
+
 def test_a_region_reaches_to_the_end_of_the_rows_where_the_last_one_is_cut_short():
     layout = MapLayout.of(Grid(3, 3), 7, (1.0, 1.0))
     region = layout.spanned(layout.nearest(0.5, 0.5), layout.nearest(2.5, 2.5))

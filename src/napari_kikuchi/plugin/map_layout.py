@@ -93,10 +93,15 @@ class MapLayout:
         return row, min(max(column, 0), int(self.grid.row_lengths[row]) - 1)
 
     def spanned(self, one: tuple[int, int], other: tuple[int, int]) -> MapRegion:
-        """The smallest region that holds two points, given by row and column."""
+        """The smallest region that holds two points, given by row and column; of a hexagonal map, hexagonal itself."""
         # A point of a short row lies between a column of the longer rows and the next one.
         ends = [column + self.grid.columns - int(self.grid.row_lengths[row]) for row, column in (one, other)]
-        return MapRegion((min(one[0], other[0]), max(one[0], other[0])), (min(one[1], other[1]), max(ends)))
+        top, bottom = sorted((one[0], other[0]))
+        left, right = min(one[1], other[1]), max(ends)
+        if self.grid.hexagonal and left == right and top < bottom:
+            # Short rows have no point in a single column.
+            left, right = (left, right + 1) if right + 1 < self.grid.columns else (left - 1, right)
+        return MapRegion((top, bottom), (left, right))
 
     def box(self, region: MapRegion) -> tuple[float, float, float, float]:
         """Left and upper edge, width and height of a region."""
