@@ -57,6 +57,7 @@ NETWORKS = {
         Network("andrews2023", channels=1, multiple=4, normalisation="stretched", values_per_pixel=MANY_VALUES),
         Network("kikuchi-unet", channels=2, multiple=16, normalisation="background", values_per_pixel=16),
         Network("kikuchi-unet-map", channels=3, multiple=16, normalisation="background", values_per_pixel=16),
+        Network("kikuchi-unet-large", channels=3, multiple=16, normalisation="background", values_per_pixel=16),
     )
 }
 """The architectures that can be built and trained."""

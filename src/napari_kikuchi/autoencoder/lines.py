@@ -15,14 +15,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ANGLES", "BackProjection", "LineSums", "line_grid_pooling", "line_matrix"]
+__all__ = ["ANGLES", "WRAP", "BackProjection", "LineSums", "Rewrap", "line_grid_pooling", "line_matrix"]
 
 ANGLES = 64
 """Directions of lines in half a turn, 2.8 degrees apart: one pixel at 20 pixels from the centre."""
 
+WRAP = 3
+"""Directions repeated at either end, so that convolutions see that the last one neighbours the first."""
+
 _LARGEST_GRID = 64
-# Rows of directions repeated at either end, so that convolutions see that the last direction neighbours the first.
-_WRAP = 3
 # Rows of a matrix product that are computed together in 16 bits.
 _GROUP = 32
 
@@ -109,27 +110,52 @@ class _LineLayer(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("napari_kikuchi")
 class LineSums(_LineLayer):
-    """(n, height, width, 1) -> (n, ANGLES + 6, distances, 1): sums along lines, directions wrapped around.
-
-    A line seen from the other side has its distance negated, so the repeated rows are mirrored.
-    """
+    """(n, height, width, c) -> (n, ANGLES + 6, distances, c): sums along lines, directions wrapped around."""
 
     def call(self, x: Any) -> Any:
         ops = keras.ops
-        pixels = self.grid[0] * self.grid[1]
-        sums = self._product(ops.reshape(x, (-1, pixels)), self.matrix)
-        sums = ops.reshape(sums, (-1, ANGLES, self.distances))
-        before, after = ops.flip(sums[:, -_WRAP:], axis=2), ops.flip(sums[:, :_WRAP], axis=2)
-        return ops.expand_dims(ops.concatenate([before, sums, after], axis=1), -1)
+        channels = x.shape[-1]
+        images = ops.reshape(ops.transpose(x, (0, 3, 1, 2)), (-1, self.grid[0] * self.grid[1]))
+        sums = self._product(images, self.matrix)
+        sums = ops.reshape(sums, (-1, channels, ANGLES, self.distances))
+        return _wrapped(ops.transpose(sums, (0, 2, 3, 1)), WRAP)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """See the class."""
-        return (input_shape[0], ANGLES + 2 * _WRAP, self.distances, 1)
+        return (input_shape[0], ANGLES + 2 * WRAP, self.distances, input_shape[-1])
 
     @property
     def macs(self) -> int:
         """Multiplications for one pattern."""
-        return self.grid[0] * self.grid[1] * ANGLES * self.distances
+        return self.grid[0] * self.grid[1] * ANGLES * self.distances * int(self.input.shape[-1])
+
+
+@keras.saving.register_keras_serializable("napari_kikuchi")
+class Rewrap(keras.layers.Layer):  # type: ignore[misc]
+    """Change how many directions are repeated at either end: from `inside`, which are cut off, to `outside`."""
+
+    def __init__(self, inside: int, outside: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.inside, self.outside = inside, outside
+
+    def call(self, x: Any) -> Any:
+        return _wrapped(x[:, self.inside : x.shape[1] - self.inside], self.outside)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """See the class."""
+        return (input_shape[0], input_shape[1] + 2 * (self.outside - self.inside), *input_shape[2:])
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made from."""
+        return {**super().get_config(), "inside": self.inside, "outside": self.outside}
+
+
+def _wrapped(x: Any, rows: int) -> Any:
+    """A line seen from the other side has its distance negated, so the repeated rows are mirrored."""
+    if not rows:
+        return x
+    ops = keras.ops
+    return ops.concatenate([ops.flip(x[:, -rows:], axis=2), x, ops.flip(x[:, :rows], axis=2)], axis=1)
 
 
 @keras.saving.register_keras_serializable("napari_kikuchi")
@@ -139,7 +165,7 @@ class BackProjection(_LineLayer):
     def call(self, x: Any) -> Any:
         ops = keras.ops
         channels = x.shape[-1]
-        lines = ops.transpose(x[:, _WRAP:-_WRAP], (0, 3, 1, 2))
+        lines = ops.transpose(x[:, WRAP:-WRAP], (0, 3, 1, 2))
         lines = ops.reshape(lines, (-1, ANGLES * self.distances))
         pixels = self._product(lines, ops.transpose(self.matrix)) * ANGLES**-0.5
         return ops.transpose(ops.reshape(pixels, (-1, channels, *self.grid)), (0, 2, 3, 1))

@@ -3,6 +3,7 @@
 `andrews2023` is the published autoencoder. `kikuchi-unet` is ours: a residual U-Net that works on patterns folded to a
 quarter of their size, and that is handed, beside the pattern, a second opinion formed in the space of lines, where a
 band is a dot. `kikuchi-unet-map` looks at a pattern's average with its neighbours in the same way, and at the pattern.
+`kikuchi-unet-large` looks harder at the lines, and a second time at those of what it made so far.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import keras
 from ..scan import ScanError
 from .architectures import find_network
 from .lines import BackProjection, LineSums, line_grid_pooling
+from .network_parts import conv, fold, grid_of, line_images, line_unet, lines_in, residual, rise, unfold
 
 __all__ = ["build_network", "macs_per_pixel"]
 
@@ -95,109 +97,85 @@ def _andrews2023(height: int, width: int) -> Any:
     )
 
 
-# Channels at a quarter, an eighth and a sixteenth of the size: as many as the arithmetic allows for a tenth of the
-# published network's.
+# Channels at a quarter, an eighth and a sixteenth of the size.
 _WIDTHS = (48, 96, 160)
-_LINE_WIDTH = 16
 _LINE_IMAGES = 2
+# Of a second look at lines: images of a draft, channels among its lines, and images of what was found there.
+_DRAFTS, _AGAIN_WIDTH, _AGAIN_IMAGES = 2, 24, 4
 
 
 def _kikuchi_unet(height: int, width: int) -> Any:
     inputs = keras.Input((height, width, 2))
     pattern, mask = inputs[..., :1], inputs[..., 1:]
-    lines = _line_images(_lines(pattern, height, width), height, width)
-    x = _stem(pattern, mask, lines)
-    return keras.Model(inputs, _unet(x), name="kikuchi-unet")
+    x = _stem(pattern, mask, lines_in(pattern))
+    return keras.Model(inputs, _image(residual(_unet(x), "leave4")), name="kikuchi-unet")
 
 
 def _kikuchi_unet_map(height: int, width: int) -> Any:
     """As `kikuchi-unet` for the average, so that its weights are a start; what comes in addition adds nothing then."""
     inputs = keras.Input((height, width, 3))
     pattern, mask, average = inputs[..., :1], inputs[..., 1:2], inputs[..., 2:]
-    lines = _lines(average, height, width)
-    lines = _residual(lines, "line_deep", 2 * _LINE_WIDTH)
-    x = _stem(average, mask, _line_images(lines, height, width), _fold(pattern, 4))
-    return keras.Model(inputs, _unet(x, deeper=True), name="kikuchi-unet-map")
+    x = _stem(average, mask, _deeper(lines_in(average)), fold(pattern, 4))
+    return keras.Model(inputs, _image(residual(_unet(x, deeper=True), "leave4")), name="kikuchi-unet-map")
+
+
+def _kikuchi_unet_large(height: int, width: int) -> Any:
+    """As `kikuchi-unet-map`, so that its weights are a start, with U-Nets among the lines."""
+    inputs = keras.Input((height, width, 3))
+    pattern, mask, average = inputs[..., :1], inputs[..., 1:2], inputs[..., 2:]
+    lines = line_unet(_deeper(lines_in(average)), "line")
+    x = _unet(_stem(average, mask, lines, fold(pattern, 4)), deeper=True)
+    x = residual(_second_look(x, lines, (height, width)), "leave4")
+    return keras.Model(inputs, _image(residual(x, "last4")), name="kikuchi-unet-large")
+
+
+def _deeper(lines: Any) -> Any:
+    return residual(lines, "line_deep", 2 * lines.shape[-1])
 
 
 def _stem(image: Any, mask: Any, lines: Any, *more: Any) -> Any:
+    """All that is known of a pattern, at a quarter of the size."""
+    drawn = line_images(lines, image.shape[1:3], _LINE_IMAGES, "line3")
     small = keras.layers.AveragePooling2D(4, name="mask_quarter")(mask)
-    x = keras.layers.Concatenate()([_fold(image, 4), small, _fold(lines, 2), *more])
-    return _conv(x, _WIDTHS[0], "stem")
+    x = keras.layers.Concatenate()([fold(image, 4), small, fold(drawn, 2), *more])
+    return conv(x, _WIDTHS[0], "stem")
 
 
 def _unet(x: Any, deeper: bool = False) -> Any:
-    """From what the stem made, at a quarter of the size, to an image of full size."""
+    """Down to a sixteenth of the size and up to a quarter again."""
     quarter, eighth, sixteenth = _WIDTHS
-    skip4 = x = _residual(x, "enter4")
-    x = _conv(x, eighth, "down8", kernel=2, strides=2)
-    skip8 = x = _residual(x, "enter8")
-    x = _conv(x, sixteenth, "down16", kernel=2, strides=2)
-    x = _residual(x, "deep16")
+    skip4 = x = residual(x, "enter4")
+    x = conv(x, eighth, "down8", kernel=2, strides=2)
+    skip8 = x = residual(x, "enter8")
+    x = conv(x, sixteenth, "down16", kernel=2, strides=2)
+    x = residual(x, "deep16")
     if deeper:
-        x = _residual(x, "deeper16")
-    x = _rise(x, skip8, eighth, "rise8")
-    x = _residual(x, "leave8")
-    x = _rise(x, skip4, quarter, "rise4")
-    x = _residual(x, "leave4")
-    x = keras.layers.Conv2D(16, 3, padding="same", name="head", dtype="float32")(x)
-    return _unfold(x, 4)
+        x = residual(x, "deeper16")
+    x = residual(rise(x, skip8, eighth, "rise8"), "leave8")
+    return rise(x, skip4, quarter, "rise4")
 
 
-def _lines(image: Any, height: int, width: int) -> Any:
-    """Sums along all lines, in which bands are dots, and what small convolutions find there."""
-    pooling = line_grid_pooling(height, width)
-    x = keras.layers.AveragePooling2D(pooling, name="line_pool")(image) * float(pooling)
-    x = LineSums((height // pooling, width // pooling), name="line_sums")(x)
-    x = _conv(x, _LINE_WIDTH, "line1")
-    return _conv(x, _LINE_WIDTH, "line2")
+def _second_look(x: Any, lines: Any, size: tuple[int, int]) -> Any:
+    """Draw a draft of the result, look at its lines beside those of the pattern, and add what they show."""
+    draft = unfold(keras.layers.Conv2D(4 * _DRAFTS, 3, padding="same", name="draft")(x), 2)
+    reduced = line_grid_pooling(*size) // 2
+    if reduced > 1:
+        draft = keras.layers.AveragePooling2D(reduced, name="draft_pool")(draft)
+    # A draft is smooth, so that its sums are larger than those of noise.
+    sums = LineSums(grid_of(*size), name="draft_sums")(draft) * 0.25
+    lines = line_unet(conv(keras.layers.Concatenate()([lines, sums]), _AGAIN_WIDTH, "again"), "again")
+    drawn = fold(line_images(lines, size, _AGAIN_IMAGES, "again_image"), 2)
+    return residual(x, "look", beside=drawn)
 
 
-def _line_images(lines: Any, height: int, width: int) -> Any:
-    """The bands found among the lines, drawn as images of half the pattern's size."""
-    pooling = line_grid_pooling(height, width)
-    x = keras.layers.Conv2D(_LINE_IMAGES, 3, padding="same", name="line3")(lines)
-    x = BackProjection((height // pooling, width // pooling), name="line_images")(x)
-    return x if pooling == 2 else keras.layers.UpSampling2D(pooling // 2, name="line_rise")(x)
-
-
-def _conv(x: Any, filters: int, name: str, kernel: int = 3, strides: int = 1) -> Any:
-    conv = keras.layers.Conv2D(
-        filters, kernel, strides=strides, padding="same", kernel_initializer="he_normal", name=name
-    )
-    return keras.layers.ReLU(name=f"{name}_relu")(conv(x))
-
-
-def _residual(x: Any, name: str, filters: int | None = None) -> Any:
-    """Two convolutions whose result is added to what came in; at first, nothing."""
-    y = _conv(x, filters or x.shape[-1], f"{name}_a")
-    y = keras.layers.Conv2D(x.shape[-1], 3, padding="same", kernel_initializer="zeros", name=f"{name}_b")(y)
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
-
-
-def _rise(x: Any, skip: Any, filters: int, name: str) -> Any:
-    x = keras.layers.Conv2D(filters, 1, name=name)(x)
-    return keras.layers.Add(name=f"{name}_sum")([keras.layers.UpSampling2D(2, name=f"{name}_up")(x), skip])
-
-
-def _fold(x: Any, block: int) -> Any:
-    """Blocks of pixels become channels, nothing is lost: (n, h, w, c) -> (n, h / b, w / b, b * b * c)."""
-    _, height, width, channels = x.shape
-    x = keras.layers.Reshape((height // block, block, width // block, block * channels))(x)
-    x = keras.layers.Permute((1, 3, 2, 4))(x)
-    return keras.layers.Reshape((height // block, width // block, block * block * channels))(x)
-
-
-def _unfold(x: Any, block: int) -> Any:
-    """The way back of `_fold` for one channel."""
-    _, height, width, _ = x.shape
-    x = keras.layers.Reshape((height, width, block, block))(x)
-    x = keras.layers.Permute((1, 3, 2, 4))(x)
-    return keras.layers.Reshape((height * block, width * block, 1))(x)
+def _image(x: Any) -> Any:
+    """From a quarter of the size to an image of full size."""
+    return unfold(keras.layers.Conv2D(16, 3, padding="same", name="head", dtype="float32")(x), 4)
 
 
 _BUILDERS: dict[str, Callable[[int, int], Any]] = {
     "andrews2023": _andrews2023,
     "kikuchi-unet": _kikuchi_unet,
     "kikuchi-unet-map": _kikuchi_unet_map,
+    "kikuchi-unet-large": _kikuchi_unet_large,
 }
