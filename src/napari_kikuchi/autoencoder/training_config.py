@@ -147,7 +147,9 @@ class TrainingConfig:
         of=str,
     )
     name: str = _setting("my-model", "Of the model: NAME.weights.h5 and NAME.json are written.")
-    network: str = _setting("kikuchi-unet", "Architecture: kikuchi-unet, kikuchi-unet-map, kikuchi-unet-large or andrews2023.")
+    network: str = _setting(
+        "kikuchi-unet", "Architecture: kikuchi-unet, kikuchi-unet-map, kikuchi-unet-large or andrews2023."
+    )
     start: str = _setting(
         "",
         "A shipped model's name, or the path of a `.weights.h5` file, to start from instead of from chance. Of another "
