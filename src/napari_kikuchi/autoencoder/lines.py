@@ -33,7 +33,8 @@ def line_grid_pooling(height: int, width: int) -> int:
     return max(2, 2 ** math.ceil(math.log2(max(height, width) / _LARGEST_GRID)))
 
 
-@lru_cache(maxsize=4)
+# All layers of one network have the same; more than that would only take memory.
+@lru_cache(maxsize=1)
 def line_matrix(height: int, width: int) -> NDArray[np.float32]:
     """Weight of each pixel in the sum along each line.
 
