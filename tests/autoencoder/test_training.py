@@ -92,6 +92,15 @@ def test_the_card_tells_how_to_use_the_weights(config, tmp_path):
     assert open_model(weights).predict(patterns).shape == (2, 40, 50)
 
 
+@pytest.fixture
+def hearing():
+    """Hear Ctrl-C as in a terminal, also where the tests run in a shell's background, which is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_ctrl_c_waits_for_the_step_and_leaves_a_checkpoint(config):
     def interrupt(report):
         if report.step == 3:
