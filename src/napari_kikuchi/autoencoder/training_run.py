@@ -174,6 +174,8 @@ class TrainingRun:
     def _card(self) -> ModelCard:
         config, last = self.config, self.curve[-1]
         seen = f"{self.step} steps of {config.batch} patterns of {config.pairs.window}x{config.pairs.window} pixels"
+        # Not those of the line transform, which nobody trains.
+        parameters = sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
         return ModelCard(
             name=config.name,
             title=f"{config.network}, trained by its user",
@@ -185,7 +187,7 @@ class TrainingRun:
             trained_on=self.pairs.trained_on,
             held_out=self.pairs.held_out,
             noise=self.pairs.noise,
-            training_time=f"{self.minutes:.0f} minutes; {seen}; {self.model.count_params():,} parameters",
+            training_time=f"{self.minutes:.0f} minutes; {seen}; {parameters:,} parameters",
             figures={
                 "validation": f"loss {last.validation_loss:.3f}, correlation {last.correlation:.3f} with the target"
             },
