@@ -107,7 +107,7 @@ def images(side: int = SIDE) -> list[Figure]:
         return rates("images", side, ways, rounds=3)
 
 
-def file_to_file(n: int = 600, side: int = 236) -> list[Figure]:
+def file_to_file(n: int = 2400, side: int = 236) -> list[Figure]:
     """The default network from file to file, and alone on what lies in memory as it sees it, in the same blocks."""
     from napari_kikuchi.autoencoder.denoiser import open_model
     from napari_kikuchi.pipeline.blocks import cut_anyhow

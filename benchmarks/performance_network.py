@@ -14,27 +14,31 @@ from numpy.typing import NDArray
 
 from figures import Figure, rates, textured
 from simulated import write
+from treatments import LARGER
 
 __all__ = ["network", "seen_by", "workers"]
 
 SIDES = {60: 400, 120: 400, 236: 400, 480: 100}
 # Large enough that a processor is at its best.
 PRODUCT = 3072
+# So many that the start of processes, which is never twice the same, is little beside the difference.
+FEW_MANY = (600, 6000)
 
 
 def network() -> list[Figure]:
-    """Patterns a second of the default network, whole and without its arithmetic, and what the machine can do."""
+    """Patterns a second of the shipped networks, and without their arithmetic, and what the machine can do."""
     from napari_kikuchi.autoencoder.denoiser import DenoisingModel, open_model, trained_network
     from napari_kikuchi.autoencoder.devices import policy_here, precision
     from napari_kikuchi.autoencoder.networks import macs_per_pixel
 
-    model = open_model()
+    model, larger = open_model(), open_model(LARGER)
     idle = DenoisingModel(model.card, lambda size: lambda inputs: inputs[..., 0], model.values_per_pixel)
     figures = []
     for side, n in SIDES.items():
         patterns = textured((n, side, side)) / np.float32(255)
         ways = {
             "whole": (n, lambda patterns=patterns: model.predict(patterns)),
+            "larger": (n, lambda patterns=patterns: larger.predict(patterns)),
             "all but the network": (n, lambda patterns=patterns: idle.predict(patterns)),
         }
         seen = seen_by(model, patterns[:1])
@@ -88,10 +92,10 @@ def workers(side: int = 236) -> list[Figure]:
     """
     figures = []
     with tempfile.TemporaryDirectory() as name:
-        files = {n: write(Path(name) / f"{n}.up2", textured((n, side, side), np.uint16), None) for n in (300, 1500)}
+        files = {n: write(Path(name) / f"{n}.up2", textured((n, side, side), np.uint16), None) for n in FEW_MANY}
         for way, more in {"no workers": [], "1 worker": ["--workers", "1"], "2 workers": ["--workers", "2"]}.items():
             few, many = (_denoised(files[n], more) for n in files)
-            rate = (1500 - 300) / (many - few)
+            rate = (FEW_MANY[1] - FEW_MANY[0]) / (many - few)
             figures.append(Figure("workers", way, side, rate, "patterns/s", rate, rate))
     return figures
 

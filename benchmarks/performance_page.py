@@ -64,7 +64,7 @@ same work.
 
 {network}
 
-From file to file, 600 patterns of 236x236, against the network alone, fed in the same blocks with what was prepared
+From file to file, 2400 patterns of 236x236, against the network alone, fed in the same blocks with what was prepared
 before:
 
 {files}
@@ -182,13 +182,17 @@ def network_table(rates: dict[tuple[str, int], float], products: dict[str, float
     """By size: patterns a second, without the network, GFLOP a pattern, and the share of the machine's rate."""
     lines = []
     for side in sides(rates):
-        whole, idle, flop = (rates[way, side] for way in ("whole", "all but the network", "arithmetic"))
+        whole, larger, idle, flop = (
+            rates[way, side] for way in ("whole", "larger", "all but the network", "arithmetic")
+        )
         alone = 1 / (1 / whole - 1 / idle)
         shares = " / ".join(
             f"{alone * flop / product:.0%} of {way.split(', ')[1]}" for way, product in products.items()
         )
-        lines.append([f"{side}x{side}", f"{whole:.0f}", f"{idle:,.0f}", f"{flop:.2f}", f"{alone * flop:.0f}", shares])
+        found = [f"{whole:.0f}", f"{idle:,.0f}", f"{flop:.2f}", f"{alone * flop:.0f}", shares, f"{larger:.0f}"]
+        lines.append([f"{side}x{side}", *found])
     head = ["", "patterns a second", "all but the network", "GFLOP a pattern", "GFLOP/s of the network", "share"]
+    head.append("patterns a second, kikuchi-unet-large")
     return table(head, lines)
 
 
@@ -206,9 +210,10 @@ def ten_million_table(rates: dict[tuple[str, int], float]) -> str:
         preparing = SCAN / rates["all but the network", side] / GPU_CORES
         disk = 2 * gigabytes / DISK_GB
         gpus = (max(network / count, preparing / count, disk) for count in (1, 8))
-        here = SCAN / rates["whole", side]
-        lines.append([f"{side}x{side}", f"{gigabytes:,.0f}", hours(here), *(hours(seconds) for seconds in gpus)])
-    return table(["", "GB", "this machine", "one GPU (estimate)", "eight GPUs (estimate)"], lines)
+        here = (SCAN / rates[way, side] for way in ("whole", "larger"))
+        lines.append([f"{side}x{side}", f"{gigabytes:,.0f}", *(hours(seconds) for seconds in (*here, *gpus))])
+    head = ["", "GB", "this machine", "the same, kikuchi-unet-large", "one GPU (estimate)", "eight GPUs (estimate)"]
+    return table(head, lines)
 
 
 def hours(seconds: float) -> str:

@@ -36,8 +36,20 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "quality.csv"
 CLEAN = float("inf")
 MAIN = ("raw", "average", "nlpar", "ours", "ours 3x3", "ours 5x5")
-ON_MAP = (*MAIN, "similar", "published")
-SINGLE = ("raw", "clahe", "background", "ours", "clahe, ours", "ours, clahe", "published")
+ON_MAP = (*MAIN, "similar", "published", "larger", "larger 3x3", "larger 5x5")
+SINGLE = (
+    "raw",
+    "clahe",
+    "background",
+    "ours",
+    "ours careful",
+    "clahe, ours",
+    "ours, clahe",
+    "published",
+    "larger",
+    "larger careful",
+)
+ON_NOISE = ("raw", "background", "average", "ours", "ours 5x5", "larger", "larger 5x5")
 # Rows and columns of the map of grains, and of the noise from which its threshold of confidence is taken.
 SIDE = 40
 # Rows and columns of the map of noise that is itself the question: a share of 1% is then known to 0.25%.
@@ -187,9 +199,9 @@ def default_cases() -> list[Case]:
         Case("nickel", 120, "map", (CLEAN, 18.0, 8.0, 4.0, 2.0), ON_MAP),
         # Where averaging begins to blur more than it brings: what `--neighbours auto` goes by.
         Case("nickel", 120, "map", (400.0, 60.0), ("raw", "ours", "ours 3x3")),
-        Case("nickel", 120, "noise", (8.0, 2.0), ("raw", "background", "average", "ours", "ours 5x5")),
-        *(Case(phase, size, "points", electrons, ("raw", "ours"), 300) for phase, size, electrons in others),
-        *(Case(phase, size, "map", electrons[-1:], MAIN) for phase, size, electrons in others),
+        Case("nickel", 120, "noise", (8.0, 2.0), ON_NOISE),
+        *(Case(phase, size, "points", electrons, ("raw", "ours", "larger"), 300) for phase, size, electrons in others),
+        *(Case(phase, size, "map", electrons[-1:], (*MAIN, "larger 5x5")) for phase, size, electrons in others),
     ]
 
 

@@ -16,7 +16,8 @@ from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 
 # Raised where the same command came to do something else, so that --resume judges it again. 2: neighbours are told by
 # comparing groups of patterns.
-REVISIONS = {"similar": 2, "ours 3x3": 2, "ours 5x5": 2}
+REVISIONS = {"similar": 2, "ours 3x3": 2, "ours 5x5": 2, "larger 3x3": 2, "larger 5x5": 2}
+LARGER = "kikuchi-unet-large"
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,12 @@ def treatments(model: str | None, published: str | None) -> dict[str, Treatment]
     ----------
     model : str or None
         Name or path of the model under test; the shipped default without it. One that sees patterns alone has no
-        treatments with neighbours.
+        treatments with neighbours. Beside the default, the larger one that is shipped is judged, too.
     published : str or None
         Path of the published network's weights; without it that treatment is left out.
     """
     name = model or DEFAULT_MODEL
-    denoise = ("denoise", "--model", name, "--trust-model", "--neighbours")
-    alone = (*denoise, "none")
+    alone = _denoise(name, "none")
     similar = ("average", "--window", "5", "--weights", "similar")
     found = [
         Treatment("raw", keeps_background=True),
@@ -85,17 +85,31 @@ def treatments(model: str | None, published: str | None) -> dict[str, Treatment]
         Treatment("similar", similar, needs_map=True, keeps_background=True),
         Treatment("nlpar", needs_map=True, keeps_background=True),
         Treatment("ours", alone, model=name),
+        Treatment("ours careful", (*alone, "--careful"), model=name),
         Treatment("clahe, ours", (*alone, "--clahe", "before"), model=name),
         Treatment("ours, clahe", (*alone, "--clahe", "after"), model=name),
     ]
     if nk.load_model(name, trust=True).card.window:
+        found += _with_neighbours("ours", name)
+    if model is None:
         found += [
-            Treatment(f"ours {window}", (*denoise, window), needs_map=True, model=name) for window in ("3x3", "5x5")
+            Treatment("larger", _denoise(LARGER, "none"), model=LARGER),
+            Treatment("larger careful", (*_denoise(LARGER, "none"), "--careful"), model=LARGER),
+            *_with_neighbours("larger", LARGER),
         ]
     if published is not None:
-        told = ("denoise", "--model", published, "--trust-model", "--neighbours", "none")
-        found.append(Treatment("published", told, model=published))
+        found.append(Treatment("published", _denoise(published, "none"), model=published))
     return {treatment.name: treatment for treatment in found}
+
+
+def _denoise(model: str, neighbours: str) -> tuple[str, ...]:
+    return "denoise", "--model", model, "--trust-model", "--neighbours", neighbours
+
+
+def _with_neighbours(name: str, model: str) -> list[Treatment]:
+    return [
+        Treatment(f"{name} {window}", _denoise(model, window), needs_map=True, model=model) for window in ("3x3", "5x5")
+    ]
 
 
 def command_line(*arguments: str) -> None:

@@ -26,10 +26,10 @@ SHIPPED = [
     "data/README.md",
     "data/nickel.up1",
     "data/silicon.up1",
+    "autoencoder/weights/kikuchi-unet-large.json",
+    "autoencoder/weights/kikuchi-unet-large.weights.h5",
     "autoencoder/weights/kikuchi-unet-map.json",
     "autoencoder/weights/kikuchi-unet-map.weights.h5",
-    "autoencoder/weights/kikuchi-unet.json",
-    "autoencoder/weights/kikuchi-unet.weights.h5",
 ]
 FIND = """
 import json, site, sys

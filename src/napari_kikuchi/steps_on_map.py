@@ -166,7 +166,7 @@ class Autoencoder(StepOnMap):
         False,
         label="Careful",
         help="Average what the network makes of each pattern in four places of its grid of pixels: takes four times as "
-        "long, and bands keep their places better, for strain.",
+        "long; bands keep their places better, for strain, and a few more of the noisiest single patterns index.",
     )
     find_screen: bool = parameter(
         True,

@@ -192,9 +192,9 @@ def test_a_start_that_does_not_fit_is_refused(config):
     with pytest.raises(ScanError, match="There are no weights 'nowhere'"):
         train(replace(config, start="nowhere"))
     with pytest.raises(
-        ScanError, match="kikuchi-unet is of the network kikuchi-unet, no layer of which fits andrews2023"
+        ScanError, match="kikuchi-unet-map is of the network kikuchi-unet-map, no layer of which fits andrews2023"
     ):
-        train(replace(config, start="kikuchi-unet"))
+        train(replace(config, start="kikuchi-unet-map"))
 
 
 def test_the_published_network_learns_and_is_used_as_it_was_trained(config):

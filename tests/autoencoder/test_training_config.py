@@ -28,10 +28,10 @@ def read(tmp_path):
 
 def test_paths_are_seen_from_the_file(read, tmp_path):
     found = read(
-        WHOLE + 'start = "kikuchi-unet"\nheld_out = ["ni"]\nsteps = 7\nminutes = 2\n[pairs]\nsizes = [60, 90]\n'
+        WHOLE + 'start = "kikuchi-unet-map"\nheld_out = ["ni"]\nsteps = 7\nminutes = 2\n[pairs]\nsizes = [60, 90]\n'
     )
     assert (found.output, found.master_patterns) == (str(tmp_path / "here"), str(tmp_path / "masters"))
-    assert (found.start, found.held_out, found.steps, found.minutes) == ("kikuchi-unet", ("ni",), 7, 2)
+    assert (found.start, found.held_out, found.steps, found.minutes) == ("kikuchi-unet-map", ("ni",), 7, 2)
     assert found.pairs == PairSettings(sizes=(60, 90))
     scans = read('output = "/there"\nstart = "my.weights.h5"\n[[scans]]\nnoisy = "a.up1"\nclean = "b"\ngrid = [2, 3]\n')
     assert (scans.output, scans.start) == ("/there", str(tmp_path / "my.weights.h5"))

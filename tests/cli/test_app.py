@@ -272,7 +272,7 @@ def test_a_recipe_does_the_same_again(run, nickel_up1, nickel_up2, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "others", [("--clahe", "none"), ("--model", "kikuchi-unet"), ("--tiles", "8x8"), ("--mask", "1,1,1")]
+    "others", [("--clahe", "none"), ("--model", "kikuchi-unet-map"), ("--tiles", "8x8"), ("--mask", "1,1,1")]
 )
 def test_a_recipe_says_all_steps(run, nickel_up1, tmp_path, others):
     recipe = tmp_path / "recipe.toml"

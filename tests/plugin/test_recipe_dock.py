@@ -15,7 +15,7 @@ WITH_ALL = nk.Recipe(
         nk.DynamicBackground(0.2, "subtract"),
         nk.NeighbourAverage(5, "uniform"),
         nk.Clahe(2.5, (4, 6)),
-        nk.Autoencoder("kikuchi-unet", "none", False),
+        nk.Autoencoder("kikuchi-unet-map", "none", False),
         nk.Rescale(False, 256),
     ],
     "keep",

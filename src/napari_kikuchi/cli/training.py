@@ -87,7 +87,7 @@ def simulate(
 @commands.command(
     epilog="Examples:\n\nnapari-kikuchi train mine.toml\n\n"
     "napari-kikuchi train mine.toml --master-patterns masters --output runs/mine --minutes 60\n\n"
-    "napari-kikuchi train mine.toml --noisy fast.up2 --clean slow.up2 --start kikuchi-unet --output runs/tuned"
+    "napari-kikuchi train mine.toml --noisy fast.up2 --clean slow.up2 --start kikuchi-unet-map --output runs/tuned"
 )
 def train(
     path: Annotated[

@@ -187,8 +187,8 @@ def denoise(
         Which of a pattern's neighbours on a complete square map the network may use. "auto": the more of them, the
         noisier the scan is; none where it is clean, or where there is no such map of at least 100 points.
     careful : bool
-        Average what the network makes of each pattern in four places of its grid of pixels: takes four times as long,
-        and bands keep their places better, for strain.
+        Average what the network makes of each pattern in four places of its grid of pixels: takes four times as long;
+        bands keep their places better, for strain, and a few more of the noisiest single patterns index.
     clahe : "none", "before", "after" or "both"
         Where CLAHE is applied, if at all.
     clip_limit, tiles
