@@ -194,7 +194,7 @@ def when_not(found: Found) -> list[str]:
         f"{told('noise', 2.0, 'ours 5x5', 'confident', '.1%')} with 5x5 neighbours, and 1% of the raw patterns. That "
         "is no more, but what the network draws there looks like a pattern, where the raw one looks like noise. By "
         f"kikuchi-unet-large it is {told('noise', 2.0, 'larger', 'confident', '.1%')} one by one and "
-        f"{told('noise', 2.0, 'larger 5x5', 'confident', '.1%')} with 5x5 neighbours: a little more than of the raw ones.",
+        f"{told('noise', 2.0, 'larger 5x5', 'confident', '.1%')} with 5x5 neighbours: a little more than raw.",
         "- **Where intensities carry meaning, or for strain.** Each pattern is stretched on its own; for strain, see "
         "below, and `--careful`.\n",
         "All of this was measured on simulated patterns: no dead pixels, no drift, no deformation but the gradients "
