@@ -48,7 +48,7 @@ LINES = {
     "nlpar": ("NLPAR", "#0072B2"),
     "published": ("published network", "#000000"),
     "ours": ("denoised", "#E69F00"),
-    "larger careful": ("by kikuchi-unet-large, --careful", "#882255"),
+    "larger careful": ("large, --careful", "#882255"),
     "ours 3x3": ("denoised, 3x3", "#D55E00"),
     "ours 5x5": ("denoised, 5x5", "#7F3B08"),
 }
