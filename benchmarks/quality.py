@@ -49,7 +49,7 @@ SINGLE = (
     "larger",
     "larger careful",
 )
-ON_NOISE = ("raw", "background", "average", "ours", "ours 5x5", "larger", "larger 5x5")
+ON_NOISE = ("raw", "background", "average", "ours", "ours 5x5", "larger", "larger careful", "larger 5x5")
 # Rows and columns of the map of grains, and of the noise from which its threshold of confidence is taken.
 SIDE = 40
 # Rows and columns of the map of noise that is itself the question: a share of 1% is then known to 0.25%.
