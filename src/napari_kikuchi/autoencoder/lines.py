@@ -99,12 +99,13 @@ class _LineLayer(keras.layers.Layer):  # type: ignore[misc]
         computed at once.
         """
         ops = keras.ops
+        matrix = ops.transpose(self.matrix)
         if self.compute_dtype == "float32":
-            return ops.matmul(rows, ops.transpose(self.matrix))
+            return ops.matmul(rows, matrix)
         count, length = ops.shape(rows)[0], rows.shape[1]
         filled = ops.concatenate([rows, ops.zeros((-count % (4 * _GROUP), length), dtype=rows.dtype)])
-        product = ops.matmul(ops.reshape(filled, (-1, _GROUP, length)), ops.transpose(self.matrix))
-        return ops.reshape(product, (-1, self.matrix.shape[0]))[:count]
+        product = ops.matmul(ops.reshape(filled, (-1, _GROUP, length)), matrix)
+        return ops.reshape(product, (-1, matrix.shape[1]))[:count]
 
     def save_own_variables(self, store: Any) -> None:
         """Nothing to save."""

@@ -85,19 +85,20 @@ def line_unet(lines: Any, name: str) -> Any:
 
     A band on its own may be noise; with others of the same zones, or at the same distance on the other side, it is not.
     """
-    distances = lines.shape[2]
-    before, after = (-distances % 4) // 2, -(-distances % 4 // -2)
+    # Halved twice: distances are filled up to a multiple of four, on both sides, so that the middle stays there.
+    missing = -lines.shape[2] % 4
+    sides = (0, 0), (missing // 2, missing - missing // 2)
     x = Rewrap(WRAP, 0, name=f"{name}_inner")(lines)
-    if after:
-        x = keras.layers.ZeroPadding2D((0, (before, after)), name=f"{name}_pad")(x)
+    if missing:
+        x = keras.layers.ZeroPadding2D(sides, name=f"{name}_pad")(x)
     skip = x = _line_residual(conv(x, _HALF, f"{name}_down2", kernel=2, strides=2), f"{name}_enter2")
     x = _line_residual(conv(x, _QUARTER, f"{name}_down4", kernel=2, strides=2), f"{name}_deep4")
     x = _line_residual(x, f"{name}_deeper4")
     x = _line_residual(rise(x, skip, _HALF, f"{name}_rise2"), f"{name}_leave2")
     x = _nothing_at_first(x, lines.shape[-1], f"{name}_rise1", kernel=1)
     x = keras.layers.UpSampling2D(2, name=f"{name}_up1")(x)
-    if after:
-        x = keras.layers.Cropping2D((0, (before, after)), name=f"{name}_crop")(x)
+    if missing:
+        x = keras.layers.Cropping2D(sides, name=f"{name}_crop")(x)
     return _added(lines, Rewrap(0, WRAP, name=f"{name}_outer")(x), f"{name}_unet")
 
 
