@@ -1,4 +1,4 @@
-"""Store trained weights as they are shipped: with 16 bits, half the size, which moves no pattern by a grey level.
+"""Store trained weights as they are shipped: with 16 bits and half the size.
 
 python benchmarks/ship_weights.py runs/NAME/NAME.weights.h5 src/napari_kikuchi/autoencoder/weights/NAME.weights.h5
 """

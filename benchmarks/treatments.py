@@ -16,7 +16,7 @@ from napari_kikuchi.autoencoder.model import DEFAULT_MODEL
 
 # Raised where the same command came to do something else, so that --resume judges it again. 2: neighbours are told by
 # comparing groups of patterns.
-REVISIONS = {"similar": 2, "ours 3x3": 2, "ours 5x5": 2, "larger 3x3": 2, "larger 5x5": 2}
+REVISIONS = {"similar": 2, "ours 3x3": 2, "ours 5x5": 2}
 LARGER = "kikuchi-unet-large"
 
 
